@@ -1,0 +1,99 @@
+"""What a core is handed beside market data, reports and fills. All of it is recorded and can be replayed."""
+
+from enum import StrEnum
+
+import msgspec
+
+from horizon.model.identifiers import AccountId
+from horizon.model.market import Market
+from horizon.model.market_data import MarketEvent
+from horizon.model.orders import OrderReport
+from horizon.model.portfolio import Account, Fill, Position
+
+
+class SessionTier(StrEnum):
+    """The tiers of a session, from the outside in."""
+
+    TOKEN = "token"  # noqa: S105  the name of a tier, not a secret
+    GATEWAY = "gateway"
+    BROKERAGE = "brokerage"
+    MARKET_DATA = "market_data"
+
+
+class TierState(msgspec.Struct, frozen=True, kw_only=True):
+    """One tier: whether it is up, since when (ns), why, and what to do when it is not."""
+
+    tier: SessionTier
+    up: bool
+    since: int
+    cause: str = ""
+    action: str = ""
+
+
+class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
+    """The session of one exchange, tier by tier. `ready` says whether orders can be sent."""
+
+    exchange: str
+    time: int
+    ready: bool
+    tiers: tuple[TierState, ...] = ()
+    reason: str = ""
+    """When not ready: the cause and what to do, in one sentence."""
+
+
+class NoticeLevel(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, tag="notice"):
+    """Something a person should know: a bulletin, a warning of the venue, a watchdog's report."""
+
+    exchange: str
+    time: int
+    level: NoticeLevel
+    text: str
+    account_id: AccountId | None = None
+
+
+class PromptAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="prompt"):
+    """A confirmation prompt and the answer it got."""
+
+    exchange: str
+    account_id: AccountId
+    time: int
+    client_order_id: str
+    message_ids: tuple[str, ...]
+    messages: tuple[str, ...]
+    accepted: bool
+    reason: str
+    hop: int = 1
+
+
+class TimerFired(msgspec.Struct, frozen=True, kw_only=True, tag="timer"):
+    """A strategy's timer; `time` is when it was due."""
+
+    name: str
+    time: int
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """The first event: what the run begins with. The run id makes client order ids unique and repeatable."""
+
+    time: int
+    run_id: str
+    markets: dict[str, Market]
+    """By the name under which the strategy declared each."""
+    accounts: tuple[Account, ...]
+    positions: tuple[Position, ...] = ()
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+    """The last event: the strategy is told, working entry orders are cancelled."""
+
+    time: int
+    reason: str
+
+
+CoreEvent = MarketEvent | OrderReport | Fill | SessionState | Notice | PromptAnswered | TimerFired | Start | Stop

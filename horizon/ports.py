@@ -1,0 +1,201 @@
+"""Everything that plugs into Horizon: venues, feeds, recordings, journals.
+
+These are the shapes that the engine relies on. A venue sends once and keeps no order state; the desk above it does.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from horizon.model import (
+    Account,
+    AccountId,
+    ClientOrderId,
+    CoreEvent,
+    Fill,
+    Instrument,
+    Market,
+    MarketEvent,
+    MarketQuery,
+    Notice,
+    Order,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Position,
+    PromptAnswered,
+    Quote,
+    SessionState,
+    TimeInForce,
+    VenueOrderId,
+)
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue can do, for its documentation page and for refusing early what it can't."""
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    replaces: bool = False
+    brackets: bool = False
+    short_selling: bool = False
+    pushes_orders: bool = False
+    """Order changes arrive without being asked for."""
+
+
+class VenueProfile(Protocol):
+    """A venue's rules, fees and hours as pure data: the same for live, paper and backtest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
+    def check(self, request: OrderRequest, market: Market) -> None:
+        """Raise InvalidOrder, naming the rule, for what the venue would refuse."""
+        ...
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """A question a venue asks before it accepts an order, with the answer the venue's own policy advises."""
+
+    exchange: str
+    account_id: AccountId
+    client_order_id: ClientOrderId
+    prompt_id: str
+    message_ids: tuple[str, ...]
+    messages: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    hop: int
+    advised: bool
+    advice: str
+    """Why the policy says yes or no."""
+
+
+Confirm = Callable[[Prompt], Awaitable[bool]]
+"""Answers a prompt. The answer is durable when the call returns, so the venue may be told."""
+
+VenueEvent = OrderReport | Fill | SessionState | Notice | PromptAnswered
+PutVenueEvent = Callable[[VenueEvent], None]
+
+
+class Venue(Protocol):
+    """One trading venue, raw: every call goes out once, and no order state is kept.
+
+    Calls that change something raise InvalidOrder or Refused (surely nothing was accepted), VenueUnavailable (surely
+    nothing was sent), or OutcomeUnknown.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
+    @property
+    def profile(self) -> VenueProfile: ...
+
+    async def open(self, put: PutVenueEvent) -> None:
+        """Sign in. From then on, what the venue reports by itself goes to `put`, which never blocks."""
+        ...
+
+    async def close(self) -> None: ...
+    async def accounts(self) -> Sequence[Account]: ...
+    async def find_markets(self, query: MarketQuery) -> Sequence[Market]: ...
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]: ...
+
+    async def place(self, group: Sequence[OrderRequest], confirm: Confirm) -> Sequence[OrderReport]:
+        """Send one order, or a bracket or group as one call. One report per request, in the same order."""
+        ...
+
+    async def replace(self, order: Order, request: OrderRequest, confirm: Confirm) -> OrderReport: ...
+    async def withdraw(self, order: Order) -> OrderReport | None:
+        """Ask for a cancel. The report is CANCEL_PENDING unless the venue has already confirmed."""
+        ...
+
+    async def find_order(self, account_id: AccountId, client_order_id: ClientOrderId) -> OrderReport | None:
+        """Look an order up by the id it was sent with. None means surely absent; not knowing raises."""
+        ...
+
+    async def open_orders(self, account_id: AccountId) -> Sequence[OrderReport]:
+        """Every order of this account that can still fill, wherever it was placed."""
+        ...
+
+    async def fills(self, account_id: AccountId, days: int = 1) -> Sequence[Fill]:
+        """Executions of this account over the last `days` trading days, oldest first."""
+        ...
+
+    async def positions(self, account_id: AccountId) -> Sequence[Position]: ...
+    async def balances(self, account_id: AccountId) -> Account: ...
+
+    def watch(self, account_id: AccountId, *, orders: bool, fills: bool) -> None:
+        """Say whether order changes and fills of an account are expected, for venues that must be polled for them."""
+        ...
+
+
+class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How alive one instrument's data is."""
+
+    instrument: Instrument
+    last_received: int | None
+    """Integer nanoseconds of the last event; None before the first."""
+    cause: str = ""
+
+
+PutMarketEvent = Callable[[MarketEvent], None]
+
+
+class Feed(Protocol):
+    """A source of market data. `put` is synchronous and never blocks."""
+
+    async def run(self, put: PutMarketEvent) -> None:
+        """Deliver events until cancelled, or until a finite source is exhausted."""
+        ...
+
+    async def subscribe(self, instruments: Sequence[Instrument]) -> None: ...
+    def health(self) -> Sequence[FeedHealth]: ...
+
+
+class Recording(Protocol):
+    """Events as they were handed to a core, by receive time and then by recorded sequence."""
+
+    def markets(self) -> Sequence[Market]: ...
+    def batches(self) -> Iterator[Iterable[CoreEvent]]: ...
+
+
+class RecordKind(StrEnum):
+    """What a journal line stands for."""
+
+    INTENT = "intent"
+    CANCEL_INTENT = "cancel_intent"
+    REPLACE_INTENT = "replace_intent"
+    REFUSED = "refused"
+    PROMPT = "prompt"
+    REPORT = "report"
+    FILL = "fill"
+    DECISION = "decision"
+
+
+class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the journal. `payload` is JSON of the request, report, fill or prompt it is about."""
+
+    time: int
+    exchange: str
+    account_id: AccountId
+    kind: RecordKind
+    client_order_id: ClientOrderId = ClientOrderId("")
+    venue_order_id: VenueOrderId | None = None
+    payload: bytes = b"{}"
+
+
+class Journal(Protocol):
+    """The durable truth about orders."""
+
+    def commit(self, records: Sequence[JournalRecord]) -> None:
+        """Append; everything is on disk when this returns."""
+        ...
+
+    def records(self, *, account_id: AccountId | None = None) -> Iterator[JournalRecord]:
+        """All lines in the order in which they were written."""
+        ...
+
+    def close(self) -> None: ...
