@@ -1,0 +1,3 @@
+"""The venues: one package for each, all with the same modules."""
+
+__all__: list[str] = []
