@@ -1,0 +1,35 @@
+"""A limit on what is held of one instrument."""
+
+from horizon.guards.guard import GuardView
+from horizon.guards.limits import positive
+from horizon.model import Number, OrderRequest, OrderSide, plain
+
+
+class MaxPosition:
+    """Refuses an order after which more than `limit` could be held, long or short, of its instrument.
+
+    The worst case counts everything that is open or in doubt. An order that only reduces always passes: only the side
+    towards which it moves the position is compared. An exit that waits for its parent is counted from the other end of
+    the worst case, because it works only once the parent has filled, and the exits of a bracket cancel each other.
+    """
+
+    name = "max_position"
+
+    def __init__(self, limit: Number) -> None:
+        self.limit = positive(limit, "the largest position")
+
+    def check(self, request: OrderRequest, view: GuardView) -> str | None:
+        lowest, highest = view.worst_case(request.instrument)
+        buys = request.order_side is OrderSide.BUY
+        waits = request.parent is not None
+        start = highest if buys is not waits else lowest
+        after = start + request.signed_size
+        if (after if buys else -after) <= self.limit:
+            return None
+        return (
+            f"position could become {plain(after)} (now {plain(view.position(request.instrument))}, "
+            f"open orders counted), beyond the limit of {plain(self.limit)}"
+        )
+
+    def sent(self, request: OrderRequest, now: int) -> None:
+        """Nothing to count: the view's worst case holds the order from here on."""
