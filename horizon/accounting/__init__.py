@@ -1,0 +1,5 @@
+"""Positions, cash and settlement by booked fills. Pure, and the only such arithmetic on this side of a venue."""
+
+from horizon.accounting.ledger import BookedFill, Ledger
+
+__all__ = ["BookedFill", "Ledger"]
