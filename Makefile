@@ -71,7 +71,7 @@ check-names: $(VENV)/.dev
 
 # --- the environment ------------------------------------------------------------------------------------------------
 
-$(BIN)/python:
+$(BIN)/pip:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' was not found. Install it, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -88,8 +88,8 @@ define install
 @touch $@
 endef
 
-$(VENV)/.demo: $(STAMP_INPUTS) | $(BIN)/python
+$(VENV)/.demo: $(STAMP_INPUTS) | $(BIN)/pip
 	$(call install,demo)
 
-$(VENV)/.dev: $(STAMP_INPUTS) | $(BIN)/python
+$(VENV)/.dev: $(STAMP_INPUTS) | $(BIN)/pip
 	$(call install,dev)
