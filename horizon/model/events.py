@@ -87,6 +87,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     """By the name under which the strategy declared each."""
     accounts: tuple[Account, ...]
     positions: tuple[Position, ...] = ()
+    known_fills: tuple[Fill, ...] = ()
+    """Fills that are in `positions` and the accounts' cash already: reported again, they change nothing."""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):

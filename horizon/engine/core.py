@@ -1,0 +1,326 @@
+"""The core: everything that decides, nothing that waits. Pure.
+
+`Core.handle(event)` takes one event, calls the strategy, runs guards, desk and accounting, and leaves behind effects
+(`take_effects`) and journal records (`take_records`). It asks no clock: time is the time of the events. The same
+events in the same order give the same effects, which is what replay checks.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from horizon.accounting import Ledger
+from horizon.engine.context import CoreContext
+from horizon.engine.timers import Timers
+from horizon.errors import ConfigurationError, InvalidOrder
+from horizon.guards import Guard, check_all
+from horizon.model import (
+    AccountId,
+    Bar,
+    Book,
+    ClientOrderId,
+    CoreEvent,
+    Fill,
+    Instrument,
+    Market,
+    MarketId,
+    Notice,
+    Order,
+    OrderReport,
+    OrderRequest,
+    PromptAnswered,
+    Quote,
+    SessionState,
+    Start,
+    Stop,
+    TimerFired,
+    Trade,
+    split_instrument,
+)
+from horizon.orders.desk import Desk
+from horizon.orders.effects import Effect
+from horizon.ports import JournalRecord, VenueProfile
+from horizon.strategy import Strategy
+
+
+class Core:
+    """One strategy, its orders, its positions and its guards.
+
+    `profiles` are the rules of each exchange by name; `guards` see every order before it leaves. Both must be the
+    same, and guards new, when a recording is handed to another core.
+    """
+
+    def __init__(self, strategy: Strategy, *, profiles: Mapping[str, VenueProfile], guards: Sequence[Guard]) -> None:
+        self.strategy = strategy
+        self.ledger = Ledger()
+        self.timers = Timers()
+        self.now = 0
+        self.failure: BaseException | None = None
+        """What a callback raised: no callback is called any more."""
+        self.stop_requested: str | None = None
+        """Why the strategy asked to stop; the shell answers with a Stop event."""
+        self.stopped = False
+        self.requests_sent = 0
+        self.log: list[tuple[int, str]] = []
+        self.start: Start | None = None
+        self._profiles = profiles
+        self._guards = guards
+        self._desks: dict[str, Desk] = {}
+        self._ready: dict[str, SessionState] = {}
+        self._quotes: dict[Instrument, Quote] = {}
+        self._markets: dict[str, Market] = {}
+        self._markets_by_id: dict[tuple[str, MarketId], Market] = {}
+        self._context = CoreContext(self)
+        self._on_quote = strategy.on_quote
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Trade: self._handle_trade,
+            Bar: self._handle_bar,
+            Book: self._handle_book,
+            OrderReport: self._handle_report,
+            Fill: self._handle_fill,
+            TimerFired: self._handle_timer,
+            SessionState: self._handle_session,
+            Notice: self._handle_notice,
+            PromptAnswered: self._handle_prompt,
+            Start: self._handle_start,
+            Stop: self._handle_stop,
+        }
+
+    def handle(self, event: CoreEvent) -> None:
+        """Take one event. Never raises for what a strategy does: see `failure`."""
+        if type(event) is Quote:
+            if event.receive_time > self.now:
+                self.now = event.receive_time
+            self._quotes[event.instrument] = event
+            if self.failure is None and not self.stopped:
+                try:
+                    self._on_quote(self._context, event)
+                except Exception as error:
+                    self._fail(error)
+            return
+        self._handlers[type(event)](event)
+
+    # -- what is left behind -------------------------------------------------------------------------------------
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done at the venues, in order; the list is handed over."""
+        taken: list[Effect] = []
+        for desk in self._desks.values():
+            if desk.effects:
+                taken += desk.effects
+                desk.effects = []
+        return taken
+
+    def take_records(self) -> list[JournalRecord]:
+        """What must be durable before the effects are carried out."""
+        taken: list[JournalRecord] = []
+        for desk in self._desks.values():
+            if desk.records:
+                taken += desk.records
+                desk.records = []
+        return taken
+
+    # -- what strategy, guards and shells ask --------------------------------------------------------------------
+
+    @property
+    def desks(self) -> Mapping[str, Desk]:
+        return self._desks
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """By the names under which the strategy declared them."""
+        return self._markets
+
+    def market(self, name: Instrument) -> Market | None:
+        """The market of an instrument, if it is one of this run's."""
+        exchange, market_id, _ = split_instrument(name)
+        return self._markets_by_id.get((exchange, market_id))
+
+    def quote(self, name: Instrument) -> Quote | None:
+        return self._quotes.get(name)
+
+    def position(self, name: Instrument) -> Decimal:
+        return self.ledger.position(name)
+
+    def exposure(self, name: Instrument) -> Decimal:
+        desk = self._desk_of(name)
+        return self.ledger.position(name) + (desk.on_the_way(name) if desk else 0)
+
+    def worst_case(self, name: Instrument) -> tuple[Decimal, Decimal]:
+        """The lowest and highest position that open and in-doubt orders could lead to."""
+        held = self.ledger.position(name)
+        desk = self._desk_of(name)
+        low, high = desk.extremes(name) if desk else (Decimal(0), Decimal(0))
+        return held + low, held + high
+
+    def unresolved(self, name: Instrument) -> bool:
+        desk = self._desk_of(name)
+        return desk is not None and desk.unresolved(name)
+
+    def orders(self, name: Instrument | None = None) -> list[Order]:
+        return [order for desk in self._desks.values() for order in desk.open_orders(name)]
+
+    def order(self, client_order_id: ClientOrderId) -> Order | None:
+        for desk in self._desks.values():
+            if (found := desk.order(client_order_id)) is not None:
+                return found
+        return None
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def submit(self, requests: Sequence[OrderRequest]) -> list[Order]:
+        """Check and send as one call; if one of a group is refused here, none of it leaves."""
+        desk = self._desk_for(requests)
+        complete = [desk.complete(request) for request in requests]
+        for request in complete:
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return [desk.refuse(each, *refusal, self.now) for each in complete]
+        for request in complete:
+            for guard in self._guards:
+                guard.sent(request, self.now)
+        self.requests_sent += len(complete)
+        return desk.submit(complete, self.now)
+
+    def cancel(self, client_order_id: ClientOrderId) -> None:
+        for desk in self._desks.values():
+            if desk.order(client_order_id) is not None:
+                desk.cancel(client_order_id, self.now)
+
+    def _refusal(self, request: OrderRequest) -> tuple[str, str] | None:
+        """(rule, reason) when an order must not leave."""
+        if self.stopped or self.failure is not None:
+            return "stopped", "the run is over: nothing new is sent"
+        session = self._ready.get(request.exchange)
+        if session is not None and not session.ready:
+            return "session", f"{request.exchange} can't take orders now: {session.reason}"
+        market = self._markets_by_id.get((request.exchange, request.market_id))
+        if market is None:
+            return "market", f"{request.market_id} is not a market of this run: declare it in `markets`"
+        try:
+            market.instrument(request.side)
+            self._profiles[request.exchange].check(request, market)
+        except InvalidOrder as error:
+            return error.rule, str(error)
+        except ValueError as error:
+            return "side", str(error)
+        return check_all(self._guards, request, self)
+
+    def _desk_for(self, requests: Sequence[OrderRequest]) -> Desk:
+        names = {request.exchange for request in requests}
+        if len(names) != 1:
+            raise ConfigurationError(f"a group goes to one exchange, found {sorted(names)}")
+        name = names.pop()
+        if not name and len(self._desks) == 1:
+            return next(iter(self._desks.values()))
+        if name not in self._desks:
+            known = ", ".join(sorted(self._desks)) or "none"
+            raise ConfigurationError(f"expected an order's exchange to be one of {known}, found {name!r}")
+        return self._desks[name]
+
+    def _desk_of(self, name: Instrument) -> Desk | None:
+        return self._desks.get(name.partition(":")[0])
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _handle_start(self, event: Start) -> None:
+        self._advance(event.time)
+        self.start = event
+        self._markets = dict(event.markets)
+        for market in event.markets.values():
+            self._markets_by_id[(market.exchange, market.market_id)] = market
+            twin = market.event.twin if market.event else None
+            other = self._markets_by_id.get((market.exchange, twin)) if twin else None
+            if other is not None:
+                self.ledger.pair(market, other)
+        self.ledger.start(event.positions, event.accounts, event.known_fills)
+        for account in event.accounts:
+            self._desks[account.exchange] = Desk(account.exchange, AccountId(account.account_id), event.run_id)
+        self._call(self.strategy.on_start)
+
+    def _handle_trade(self, event: Trade) -> None:
+        self._advance(event.receive_time)
+        self._call(self.strategy.on_trade, event)
+
+    def _handle_bar(self, event: Bar) -> None:
+        self._advance(event.receive_time)
+        self._call(self.strategy.on_bar, event)
+
+    def _handle_book(self, event: Book) -> None:
+        self._advance(event.receive_time)
+        self._call(self.strategy.on_book, event)
+
+    def _handle_report(self, event: OrderReport) -> None:
+        self._advance(event.time)
+        desk = self._desks.get(event.exchange)
+        if desk is None or desk.account_id != event.account_id:
+            return
+        changed = desk.apply(event)
+        if changed is not None:
+            self._call(self.strategy.on_order, changed)
+
+    def _handle_fill(self, event: Fill) -> None:
+        self._advance(event.receive_time)
+        desk = self._desks.get(event.exchange)
+        if desk is None or desk.account_id != event.account_id:
+            return
+        booked = self.ledger.book(event)
+        if booked is None or not booked.new:
+            return
+        order = desk.book(event)
+        self._call(self.strategy.on_fill, event)
+        if order is not None:
+            self._call(self.strategy.on_order, order)
+
+    def _handle_timer(self, event: TimerFired) -> None:
+        self._advance(event.time)
+        if self.timers.fired(event):
+            self._call(self.strategy.on_timer, event)
+
+    def _handle_session(self, event: SessionState) -> None:
+        self._advance(event.time)
+        self._ready[event.exchange] = event
+        self._call(self.strategy.on_session, event)
+
+    def _handle_notice(self, event: Notice) -> None:
+        self._advance(event.time)
+        self._call(self.strategy.on_notice, event)
+
+    def _handle_prompt(self, event: PromptAnswered) -> None:
+        # the order service journals a prompt before it is answered; here it only has to be in the sequence
+        self._advance(event.time)
+
+    def _handle_stop(self, event: Stop) -> None:
+        self._advance(event.time)
+        if self.stopped:
+            return
+        self._call(self.strategy.on_stop, event.reason)
+        self.stopped = True
+        self._cancel_entries()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _advance(self, time: int) -> None:
+        if time > self.now:
+            self.now = time
+
+    def _call(self, callback: Callable[..., None], *values: object) -> None:
+        if self.failure is not None or self.stopped:
+            return
+        try:
+            callback(self._context, *values)
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Stop trading: the strategy no longer knows what it is doing."""
+        self.failure = error
+        self.log.append((self.now, "".join(traceback.format_exception(error))))
+        self._cancel_entries()
+
+    def _cancel_entries(self) -> None:
+        for desk in self._desks.values():
+            for order in desk.open_orders():
+                if not order.request.protective:
+                    desk.cancel(order.client_order_id, self.now)

@@ -1,0 +1,218 @@
+"""The live shell: hands events to a core one by one, commits the journal, and sends what the core wants sent.
+
+One deque is the inbox, with one wake-up for however many events arrive at once. Per event: record it, handle it,
+commit what must be durable, pass the effects to the sender of their exchange. Senders work in order, so a prompt is
+answered before the next order leaves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from horizon.clock import NANOSECONDS, Clock, SystemClock
+from horizon.engine.core import Core
+from horizon.errors import HorizonError
+from horizon.exchange import Exchange
+from horizon.model import CoreEvent, Notice, NoticeLevel, Order, OrderRequest, OrderStatus, Start, Stop
+from horizon.orders.effects import Effect, Find, Send
+from horizon.ports import Feed, JournalRecord
+
+_SLOW_CALLBACK = 0.1
+"""Seconds of work for one event after which the watchdog speaks: the keep-alive waits meanwhile."""
+_SETTLE = 40.0
+"""Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
+
+
+class EventRecorder(Protocol):
+    """What a run is recorded into."""
+
+    def record(self, event: CoreEvent) -> None: ...
+    def record_request(self, request: OrderRequest) -> None: ...
+
+
+class _Sender:
+    """Carries out the effects of one exchange, one after the other."""
+
+    def __init__(self, exchange: Exchange, put: Callable[[CoreEvent], None], tasks: asyncio.TaskGroup) -> None:
+        self.busy = False
+        self._put = put
+        self._tasks = tasks
+        self._executor = exchange.attach(put)
+        self._queue: deque[Effect] = deque()
+        self._wake = asyncio.Event()
+
+    def add(self, effect: Effect) -> None:
+        self.busy = True
+        self._queue.append(effect)
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                effect = self._queue.popleft()
+                if isinstance(effect, Find):
+                    # a look-up waits for the venue's lists to be fresh: other orders need not wait with it
+                    self._tasks.create_task(self._executor.perform(effect, self._put))
+                else:
+                    await self._executor.perform(effect, self._put)
+            self.busy = False
+
+
+class LiveShell:
+    """Runs one core against open exchanges and feeds until it is stopped."""
+
+    def __init__(
+        self,
+        core: Core,
+        exchanges: Mapping[str, Exchange],
+        feeds: Sequence[Feed],
+        *,
+        clock: Clock,
+        recorder: EventRecorder | None = None,
+        on_event: Callable[[CoreEvent], None] | None = None,
+    ) -> None:
+        self._core = core
+        self._exchanges = exchanges
+        self._feeds = feeds
+        self._clock = clock
+        self._recorder = recorder
+        self._on_event = on_event
+        self._inbox: deque[CoreEvent] = deque()
+        self._wake = asyncio.Event()
+        self._senders: dict[str, _Sender] = {}
+        self._stopwatch = SystemClock()
+        self._stopping = False
+
+    def put(self, event: CoreEvent) -> None:
+        """Hand an event in. Never blocks."""
+        self._inbox.append(event)
+        self._wake.set()
+
+    def request_stop(self, reason: str) -> None:
+        """Stop as soon as the events before this one are handled; asking again changes nothing."""
+        if not self._stopping:
+            self._stopping = True
+            self.put(Stop(time=self._clock.now(), reason=reason))
+
+    async def run(self, start: Start) -> None:
+        """Run from `start` until a stop is requested, the strategy fails or asks to stop, or all feeds have ended.
+
+        When it returns, entry orders are cancelled and fills booked, as far as the venue has confirmed within 40 s.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._senders = {name: _Sender(exchange, self.put, tasks) for name, exchange in self._exchanges.items()}
+                background = [tasks.create_task(sender.run()) for sender in self._senders.values()]
+                self._take(start)
+                background.append(tasks.create_task(self._run_feeds()))
+                await self._run_core()
+                await self._settle()
+                for task in background:
+                    task.cancel()
+        finally:
+            for exchange in self._exchanges.values():
+                exchange.detach()
+
+    async def _run_core(self) -> None:
+        while not self._core.stopped:
+            await self._wait_for_events()
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._inbox:
+            self._take(self._inbox.popleft())
+        while (timer := self._core.timers.due(self._clock.now())) is not None:
+            self._take(timer)
+        self._watch()
+
+    async def _settle(self) -> None:
+        """Let cancels be confirmed and fills be booked."""
+        try:
+            async with self._clock.deadline(_SETTLE):
+                while self._unsettled():
+                    await self._wake.wait()
+                    self._wake.clear()
+                    self._drain()
+        except TimeoutError:
+            for order in self._unsettled():
+                self._take(
+                    Notice(
+                        exchange=order.request.exchange,
+                        time=self._clock.now(),
+                        level=NoticeLevel.WARNING,
+                        text=f"order {order.client_order_id} is still {order.status} after {_SETTLE:.0f} s",
+                    )
+                )
+
+    def _unsettled(self) -> list[Order]:
+        """Orders that something is still expected of; protective orders that rest on purpose are not among them."""
+        return [
+            order
+            for desk in self._core.desks.values()
+            for order in desk
+            if order.status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED) or not order.request.protective
+        ]
+
+    async def _wait_for_events(self) -> None:
+        if not self._inbox:
+            due = self._core.timers.next_due
+            wait = None if due is None else max(due - self._clock.now(), 0) / NANOSECONDS
+            try:
+                async with self._clock.deadline(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                return  # a timer is due
+        self._wake.clear()
+
+    def _take(self, event: CoreEvent) -> None:
+        began = self._stopwatch.monotonic()
+        core = self._core
+        if self._recorder is not None:
+            self._recorder.record(event)
+        core.handle(event)
+        records = core.take_records()
+        if records:
+            self._commit(records)
+        for effect in core.take_effects():
+            if self._recorder is not None and isinstance(effect, Send):
+                for request in effect.requests:
+                    self._recorder.record_request(request)
+            self._senders[effect.exchange].add(effect)
+        if self._on_event is not None:
+            self._on_event(event)
+        if core.failure is not None:
+            self.request_stop(f"the strategy raised {type(core.failure).__name__}: {core.failure}")
+        elif core.stop_requested is not None:
+            self.request_stop(core.stop_requested)
+        spent = self._stopwatch.monotonic() - began
+        if spent > _SLOW_CALLBACK and not isinstance(event, Notice):
+            text = f"handling a {type(event).__name__} took {spent:.2f} s: the keep-alive waits meanwhile"
+            self._notice(NoticeLevel.WARNING, text)
+
+    def _commit(self, records: Sequence[JournalRecord]) -> None:
+        for name in {record.exchange for record in records}:
+            self._exchanges[name].journal.commit([r for r in records if r.exchange == name])
+
+    def _watch(self) -> None:
+        for name, desk in self._core.desks.items():
+            self._exchanges[name].watch(orders=desk.awaits_reports, fills=desk.awaits_fills)
+
+    def _notice(self, level: NoticeLevel, text: str) -> None:
+        self.put(Notice(exchange="", time=self._clock.now(), level=level, text=text))
+
+    async def _run_feeds(self) -> None:
+        async def run(feed: Feed) -> None:
+            try:
+                await feed.run(self.put)
+            except HorizonError as error:
+                self._notice(NoticeLevel.ERROR, f"a feed ended: {error}")
+                self.request_stop(f"a feed ended: {error}")
+
+        if self._feeds:
+            async with asyncio.TaskGroup() as feeds:
+                for feed in self._feeds:
+                    feeds.create_task(run(feed))
+            self.request_stop("every feed has ended")

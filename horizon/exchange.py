@@ -1,0 +1,310 @@
+"""The verbs a user calls: one account at one venue, with journal, guards and rules that nobody can go around.
+
+Reads go to the venue. Everything that trades is refused here with InvalidOrder, or journaled, then sent once, and
+followed until the venue says how it ended.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from horizon.clock import Clock, SystemClock
+from horizon.directories import state_directory
+from horizon.errors import ConfigurationError
+from horizon.guards import Guard, default_guards
+from horizon.model import (
+    Account,
+    AccountId,
+    ClientOrderId,
+    Fill,
+    Instrument,
+    Market,
+    MarketQuery,
+    Order,
+    OrderReport,
+    OrderRequest,
+    Position,
+    Quote,
+    SessionState,
+)
+from horizon.orders.execution import Executor
+from horizon.orders.journal import SqliteJournal
+from horizon.orders.service import CANCEL_WAIT, OrderService
+from horizon.ports import Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
+
+
+def new_run_id() -> str:
+    """A prefix for client order ids: short, because venues bound their length, and new for every run."""
+    return f"h{uuid.uuid4().hex[:12]}"
+
+
+class Exchange:
+    """One account at one venue. Use it as an async context manager.
+
+    `journal` is a Journal or a path; by default a file per account in the user's state directory. Trading on a live
+    account is refused in this version.
+    """
+
+    feed_name: ClassVar[str] = ""
+    """The entry point (group `horizon.feeds`) of this exchange's own feed."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        *,
+        account_id: str | None = None,
+        journal: Journal | Path | None = None,
+        guards: Sequence[Guard] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.session: SessionState | None = None
+        """The latest state of the session, tier by tier."""
+        self._venue = venue
+        self._wanted_account = account_id
+        self._journal_place = journal
+        self._journal: Journal | None = None
+        self._guards = tuple(guards) if guards is not None else default_guards()
+        self._account: Account | None = None
+        self._orders: OrderService | None = None
+        self._engine: PutVenueEvent | None = None
+
+    # -- opening and closing -------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Sign in and choose the account. Raises SessionError or ConfigurationError, in one sentence."""
+        await self._venue.open(self._take)
+        try:
+            self._account = self._choose(await self._venue.accounts())
+            self._journal = self._open_journal()
+            self._orders = OrderService(
+                self._venue,
+                self.account_id,
+                run_id=new_run_id(),
+                journal=self._journal,
+                guards=self._guards,
+                clock=self.clock,
+            )
+        except BaseException:
+            await self._venue.close()
+            raise
+
+    async def close(self) -> None:
+        """End the session's tasks. Orders stay at the venue as they are."""
+        if self._orders is not None:
+            await self._orders.close()
+            self._orders = None
+        await self._venue.close()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _open_journal(self) -> Journal:
+        place = self._journal_place
+        if place is None:
+            place = state_directory() / "orders" / f"{self.name}-{self.account_id}.sqlite"
+        return SqliteJournal(place) if isinstance(place, Path) else place
+
+    def _choose(self, accounts: Sequence[Account]) -> Account:
+        ids = ", ".join(account.account_id for account in accounts) or "none"
+        if self._wanted_account is None:
+            if len(accounts) == 1:
+                return accounts[0]
+            raise ConfigurationError(f"this login has several accounts ({ids}): say which with account_id=")
+        for account in accounts:
+            if account.account_id == self._wanted_account:
+                return account
+        raise ConfigurationError(
+            f"expected account_id to be one of this login's accounts ({ids}), found {self._wanted_account!r}"
+        )
+
+    # -- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        return self._orders is not None
+
+    @property
+    def name(self) -> str:
+        return self._venue.name
+
+    @property
+    def account_id(self) -> AccountId:
+        if self._account is None:
+            raise self._closed()
+        return self._account.account_id
+
+    @property
+    def profile(self) -> VenueProfile:
+        return self._venue.profile
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._venue.capabilities
+
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            raise self._closed()
+        return self._journal
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def accounts(self) -> Sequence[Account]:
+        """Every account of this login."""
+        return await self._venue.accounts()
+
+    async def account(self) -> Account:
+        """Summary and balances per currency of the chosen account."""
+        return await self._venue.balances(self.account_id)
+
+    async def find_markets(self, query: MarketQuery | str) -> Sequence[Market]:
+        """Every market that fits; text is a symbol."""
+        return await self._venue.find_markets(_as_query(query))
+
+    async def market(self, query: MarketQuery | str) -> Market:
+        """The one market that is meant. ConfigurationError when nothing fits, or several do: it lists them."""
+        market = await self._venue.market(_as_query(query))
+        if self._orders is not None:
+            self._orders.markets[market.market_id] = market
+        return market
+
+    async def quotes(self, what: Sequence[Market | Instrument]) -> Sequence[Quote]:
+        """The top of the book of each, in the same order."""
+        return await self._venue.quotes([each.instrument() if isinstance(each, Market) else each for each in what])
+
+    async def quote(self, what: Market | Instrument) -> Quote:
+        """The top of one book; sides the venue did not send are None."""
+        return (await self.quotes([what]))[0]
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        """Every order of this account that can still fill, wherever it was placed."""
+        return await self._venue.open_orders(self.account_id)
+
+    async def order(self, client_order_id: ClientOrderId | str) -> Order | OrderReport:
+        """What is known about an order: by this session, or by the venue for one that was sent before."""
+        key = ClientOrderId(str(client_order_id))
+        known = self._service().order(key)
+        if known is not None:
+            return known
+        found = await self._venue.find_order(self.account_id, key)
+        if found is None:
+            raise ConfigurationError(f"{self.name} knows no order {key!r} of account {self.account_id}")
+        return found
+
+    async def fills(self, days: int = 1) -> Sequence[Fill]:
+        """Executions of this account over the last `days` trading days, oldest first."""
+        return await self._venue.fills(self.account_id, days)
+
+    async def positions(self) -> Sequence[Position]:
+        """Everything this account holds."""
+        return await self._venue.positions(self.account_id)
+
+    # -- trading -------------------------------------------------------------------------------------------------
+
+    async def submit(self, request: OrderRequest) -> Order:
+        """Send one order and return it as the venue has answered.
+
+        Raises InvalidOrder (nothing was sent), Refused or ConfirmationRefused (the venue said no), SessionError,
+        VenueUnavailable (nothing was sent), or OutcomeUnknown: then looking it up goes on by itself.
+        """
+        return (await self.submit_group([request]))[0]
+
+    async def submit_group(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
+        """Send a bracket or group as one call. If one of it is refused here, none of it leaves."""
+        return await self._trading().submit(requests)
+
+    async def replace(self, order: Order, **changes: object) -> Order:
+        """Change a working order, for example `price=`; a size is the total, fills included."""
+        return await self._trading().change(order, changes)
+
+    async def cancel(self, order: Order, *, wait: float = CANCEL_WAIT) -> Order:
+        """Cancel, and wait up to `wait` seconds for the venue to confirm.
+
+        The order returned is CANCELED, or FILLED when a fill was faster, or still CANCEL_PENDING.
+        """
+        return (await self._trading().cancel([order], wait=wait))[0]
+
+    async def cancel_all(self, market: Market | None = None, *, wait: float = CANCEL_WAIT) -> Sequence[Order]:
+        """Cancel this account's orders of this session (of one market, if given); a state per order."""
+        service = self._trading()
+        chosen = [o for o in service.open_orders() if market is None or o.request.market_id == market.market_id]
+        return await service.cancel(chosen, wait=wait)
+
+    async def wait(self, order: Order, condition: Callable[[Order], bool], *, timeout: float | None = None) -> Order:
+        """The order once `condition` holds, or as it is after `timeout` seconds."""
+        service = self._service()
+        await service.until(lambda: condition(service.latest(order)), timeout=timeout)
+        return service.latest(order)
+
+    def require_tradable(self) -> None:
+        """Raise ConfigurationError unless this is a paper account."""
+        account = self._account
+        if account is None:
+            raise self._closed()
+        if account.is_live is not False:
+            kind = "a live account" if account.is_live else "not known to be a paper account"
+            raise ConfigurationError(f"{account.account_id} is {kind}: this version trades on paper accounts only")
+
+    # -- for the engine ------------------------------------------------------------------------------------------
+
+    def attach(self, put: PutVenueEvent) -> Executor:
+        """Hand this account's orders to an engine: its desk is the only one until `detach`."""
+        self._trading()
+        self._engine = put
+        return Executor(self._venue, self.journal, self.clock)
+
+    def detach(self) -> None:
+        self._engine = None
+        self.watch(orders=False, fills=False)
+
+    def watch(self, *, orders: bool, fills: bool) -> None:
+        """Say what an attached engine expects from the venue."""
+        self._venue.watch(self.account_id, orders=orders, fills=fills)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _closed(self) -> ConfigurationError:
+        return ConfigurationError(f"{self.name} is not open: use `async with` or call open() first")
+
+    def _service(self) -> OrderService:
+        if self._orders is None:
+            raise self._closed()
+        return self._orders
+
+    def _trading(self) -> OrderService:
+        service = self._service()
+        if self._engine is not None:
+            raise ConfigurationError(
+                f"a strategy is trading on {self.account_id}: its orders go through its own desk until it ends"
+            )
+        self.require_tradable()
+        return service
+
+    def _take(self, event: VenueEvent) -> None:
+        if isinstance(event, SessionState):
+            self.session = event
+        if self._engine is not None:
+            self._engine(event)
+        elif self._orders is not None:
+            self._orders.take(event)
+
+
+def _as_query(query: MarketQuery | str) -> MarketQuery:
+    if isinstance(query, MarketQuery):
+        return query
+    try:
+        return MarketQuery(symbol=query)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

@@ -1,0 +1,280 @@
+"""The desk: the only holder of order state, for one account at one exchange. Pure.
+
+A desk takes requests, reports and fills, keeps what is known about each order, and leaves two lists behind: effects
+(what the shell is to do at the venue) and records (what must be in the journal before it does).
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from horizon.model import (
+    ZERO,
+    AccountId,
+    ClientOrderId,
+    Fill,
+    Instrument,
+    Order,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    VenueOrderId,
+)
+from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
+from horizon.orders.lifecycle import apply_report, book_fill, cancel_requested, is_settled
+from horizon.ports import JournalRecord, RecordKind
+
+_encode = msgspec.json.Encoder().encode
+_REMEMBERED = 2_000
+
+
+class Desk:
+    """Order state of one account. `run_id` prefixes the client order ids, so it must be new for every run."""
+
+    def __init__(self, exchange: str, account_id: AccountId, run_id: str) -> None:
+        self.exchange = exchange
+        self.account_id = account_id
+        self.effects: list[Effect] = []
+        self.records: list[JournalRecord] = []
+        self._run_id = run_id
+        self._count = 0
+        self._live: dict[ClientOrderId, Order] = {}
+        self._by_instrument: dict[Instrument, dict[ClientOrderId, Order]] = {}
+        self._by_venue_id: dict[VenueOrderId, ClientOrderId] = {}
+        self._past: dict[ClientOrderId, Order] = {}
+        self._past_ids: deque[ClientOrderId] = deque()
+        self._waiting_fills: dict[VenueOrderId, list[Fill]] = {}
+        self._changes: dict[ClientOrderId, OrderRequest] = {}
+
+    # -- what goes out -------------------------------------------------------------------------------------------
+
+    def complete(self, request: OrderRequest) -> OrderRequest:
+        """The request with exchange, account and a client order id filled in."""
+        return replace(
+            request,
+            exchange=self.exchange,
+            account_id=self.account_id,
+            client_order_id=request.client_order_id or self.next_id(),
+        )
+
+    def next_id(self) -> ClientOrderId:
+        """A client order id that this run has not used."""
+        self._count += 1
+        return ClientOrderId(f"{self._run_id}-{self._count}")
+
+    def submit(self, requests: Sequence[OrderRequest], now: int) -> list[Order]:
+        """Orders in PENDING, and one Send for all of them. The requests must be complete."""
+        orders = []
+        for request in requests:
+            if self.order(request.client_order_id) is not None:
+                raise ValueError(f"client order id {request.client_order_id!r} was used before: it names one order")
+            order = Order(request=request, created_time=now, updated_time=now)
+            self._keep(order)
+            self._record(now, RecordKind.INTENT, request, request.client_order_id)
+            orders.append(order)
+        self.effects.append(
+            Send(exchange=self.exchange, account_id=self.account_id, requests=tuple(o.request for o in orders))
+        )
+        return orders
+
+    def refuse(self, request: OrderRequest, rule: str, reason: str, now: int) -> Order:
+        """An order that is REJECTED on this side; it is journaled and never leaves."""
+        order = Order(
+            request=request,
+            status=OrderStatus.REJECTED,
+            reason=f"{rule}: {reason}",
+            created_time=now,
+            updated_time=now,
+        )
+        self._remember(order)
+        self._record(
+            now, RecordKind.REFUSED, {"request": request, "rule": rule, "reason": reason}, order.client_order_id
+        )
+        return order
+
+    def cancel(self, client_order_id: ClientOrderId, now: int) -> Order | None:
+        """Ask for a cancel, once. None when there is nothing to cancel."""
+        order = self._live.get(client_order_id)
+        if order is None or order.is_done or order.status is OrderStatus.CANCEL_PENDING:
+            return None
+        marked = cancel_requested(order, now)
+        self._keep(marked)
+        self._record(now, RecordKind.CANCEL_INTENT, {}, client_order_id, order.venue_order_id)
+        self.effects.append(Cancel(exchange=self.exchange, account_id=self.account_id, order=marked))
+        return marked
+
+    def change(self, client_order_id: ClientOrderId, request: OrderRequest, now: int) -> Order | None:
+        """Ask the venue to change an order into `request`. The order keeps its state until the venue agrees."""
+        order = self._live.get(client_order_id)
+        if order is None or order.is_done or order.is_in_doubt:
+            return None
+        request = replace(request, exchange=self.exchange, account_id=self.account_id, client_order_id=client_order_id)
+        self._changes[client_order_id] = request
+        self._record(now, RecordKind.REPLACE_INTENT, request, client_order_id, order.venue_order_id)
+        self.effects.append(Replace(exchange=self.exchange, account_id=self.account_id, order=order, request=request))
+        return order
+
+    # -- what comes back -----------------------------------------------------------------------------------------
+
+    def apply(self, report: OrderReport) -> Order | None:
+        """The order when the report changed it; None for stale news and for orders that are not this desk's."""
+        order = self._find(report.client_order_id, report.venue_order_id)
+        if order is None:
+            return None
+        asked = self._changes.get(order.client_order_id)
+        if asked is not None and report.refused_change:
+            del self._changes[order.client_order_id]
+        elif asked is not None and report.request == asked:
+            order = replace(order, request=self._changes.pop(order.client_order_id))
+        changed = apply_report(order, report)
+        if changed == self.order(order.client_order_id):
+            return None
+        self._keep(changed)
+        self._record(report.time, RecordKind.REPORT, report, changed.client_order_id, changed.venue_order_id)
+        if changed.status is OrderStatus.UNKNOWN:
+            self.effects.append(
+                Find(exchange=self.exchange, account_id=self.account_id, client_order_id=changed.client_order_id)
+            )
+        for fill in self._waiting_fills.pop(changed.venue_order_id, ()) if changed.venue_order_id else ():
+            changed = book_fill(changed, fill)
+            self._keep(changed)
+        return changed
+
+    def book(self, fill: Fill) -> Order | None:
+        """The order after an execution, which the caller has checked to be new; None when it is nobody's yet.
+
+        A fill can arrive before the answer that names its venue order id: it is kept and booked then.
+        """
+        self._record(fill.receive_time, RecordKind.FILL, fill, fill.client_order_id, fill.venue_order_id)
+        order = self._find(fill.client_order_id, fill.venue_order_id)
+        if order is None:
+            if fill.venue_order_id is not None and fill.client_order_id is None:
+                self._waiting_fills.setdefault(fill.venue_order_id, []).append(fill)
+            return None
+        changed = book_fill(order, fill)
+        self._keep(changed)
+        return changed
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    def order(self, client_order_id: ClientOrderId) -> Order | None:
+        """The latest state; orders long done are forgotten."""
+        return self._live.get(client_order_id) or self._past.get(client_order_id)
+
+    def knows(self, fill: Fill) -> bool:
+        """Whether the fill belongs to an order of this desk."""
+        return self._find(fill.client_order_id, fill.venue_order_id) is not None
+
+    def open_orders(self, instrument: Instrument | None = None) -> list[Order]:
+        """Orders that can still fill, oldest first."""
+        kept = self._live if instrument is None else self._by_instrument.get(instrument, {})
+        return [order for order in kept.values() if order.is_open]
+
+    def unresolved(self, instrument: Instrument) -> bool:
+        """Whether an order of this instrument is open, in doubt, or has reported fills that are not booked.
+
+        The exits of a bracket do not count before their entry has filled: they are meant to rest.
+        """
+        return any(order.request.parent is None for order in self._by_instrument.get(instrument, {}).values())
+
+    @property
+    def awaits_reports(self) -> bool:
+        """Whether any order can still change."""
+        return any(order.is_open for order in self._live.values())
+
+    @property
+    def awaits_fills(self) -> bool:
+        """Whether any order is live or has fills that are reported but not booked."""
+        return bool(self._live)
+
+    def on_the_way(self, instrument: Instrument) -> Decimal:
+        """Signed size that orders will add if they fill, and fills that are reported but not booked yet.
+
+        Exits that wait for their entry, or that cancel each other, are left out: at most one of them happens, and it
+        closes what is held.
+        """
+        total = ZERO
+        for order in self._by_instrument.get(instrument, {}).values():
+            pending = order.filled - order.booked
+            if order.request.parent is None and not order.request.group:
+                pending += order.remaining
+            total += pending * order.request.order_side.sign
+        return total
+
+    def extremes(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        """Signed sizes (lowest, highest) that open and in-doubt orders could add if the worst of them fill."""
+        certain = lowest = highest = ZERO
+        exits: dict[str, tuple[Decimal, Decimal]] = {}
+        for order in self._by_instrument.get(instrument, {}).values():
+            sign = order.request.order_side.sign
+            certain += (order.filled - order.booked) * sign
+            signed = order.remaining * sign
+            one_of = order.request.group or order.request.parent
+            if one_of:
+                low, high = exits.get(one_of, (ZERO, ZERO))
+                exits[one_of] = (min(low, signed), max(high, signed))
+            else:
+                lowest, highest = lowest + min(signed, ZERO), highest + max(signed, ZERO)
+        lowest += sum((low for low, _ in exits.values()), ZERO)
+        highest += sum((high for _, high in exits.values()), ZERO)
+        return certain + lowest, certain + highest
+
+    # -- keeping -------------------------------------------------------------------------------------------------
+
+    def _find(self, client_id: ClientOrderId | None, venue_id: VenueOrderId | None) -> Order | None:
+        if client_id:
+            found = self.order(client_id)
+            if found is not None:
+                return found
+        known = self._by_venue_id.get(venue_id) if venue_id else None
+        return self.order(known) if known else None
+
+    def _keep(self, order: Order) -> None:
+        key = order.client_order_id
+        if order.venue_order_id:
+            self._by_venue_id[order.venue_order_id] = key
+        if is_settled(order):
+            self._live.pop(key, None)
+            if key in (peers := self._by_instrument.get(order.instrument, {})):
+                del peers[key]
+            self._remember(order)
+        else:
+            self._past.pop(key, None)
+            self._live[key] = order
+            self._by_instrument.setdefault(order.instrument, {})[key] = order
+
+    def _remember(self, order: Order) -> None:
+        if order.client_order_id not in self._past:
+            self._past_ids.append(order.client_order_id)
+        self._past[order.client_order_id] = order
+        while len(self._past_ids) > _REMEMBERED:
+            forgotten = self._past.pop(self._past_ids.popleft(), None)
+            if forgotten is not None and forgotten.venue_order_id:
+                self._by_venue_id.pop(forgotten.venue_order_id, None)
+
+    def _record(
+        self,
+        now: int,
+        kind: RecordKind,
+        payload: object,
+        client_order_id: ClientOrderId | None,
+        venue_order_id: VenueOrderId | None = None,
+    ) -> None:
+        self.records.append(
+            JournalRecord(
+                time=now,
+                exchange=self.exchange,
+                account_id=self.account_id,
+                kind=kind,
+                client_order_id=client_order_id or ClientOrderId(""),
+                venue_order_id=venue_order_id,
+                payload=_encode(payload),
+            )
+        )
+
+    def __iter__(self) -> Iterator[Order]:
+        """Every order that is not settled, oldest first."""
+        return iter(self._live.values())

@@ -1,0 +1,39 @@
+"""What a desk wants done at the venue. A shell commits the journal, then carries these out."""
+
+import msgspec
+
+from horizon.model import AccountId, ClientOrderId, Order, OrderRequest
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
+    """Place these requests as one call."""
+
+    exchange: str
+    account_id: AccountId
+    requests: tuple[OrderRequest, ...]
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
+    exchange: str
+    account_id: AccountId
+    order: Order
+
+
+class Replace(msgspec.Struct, frozen=True, kw_only=True, tag="replace"):
+    """Change `order` into `request`; a size is the total, fills included."""
+
+    exchange: str
+    account_id: AccountId
+    order: Order
+    request: OrderRequest
+
+
+class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find"):
+    """Ask the venue what became of an order whose outcome is not known."""
+
+    exchange: str
+    account_id: AccountId
+    client_order_id: ClientOrderId
+
+
+Effect = Send | Cancel | Replace | Find

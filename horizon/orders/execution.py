@@ -1,0 +1,171 @@
+"""Carries out what a desk wants done: one effect, one call to the venue, and reports that come back.
+
+The journal has been committed before an effect gets here. Whatever goes wrong becomes a report, so that the desk
+never waits for an answer that will not come.
+"""
+
+import msgspec
+
+from horizon.clock import Clock
+from horizon.errors import HorizonError, Outcome
+from horizon.model import (
+    AccountId,
+    ClientOrderId,
+    Notice,
+    NoticeLevel,
+    Order,
+    OrderReport,
+    OrderStatus,
+    PromptAnswered,
+)
+from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
+from horizon.ports import Confirm, Journal, JournalRecord, Prompt, PutVenueEvent, RecordKind, Venue
+
+_encode = msgspec.json.Encoder().encode
+_FIND_ATTEMPTS = 8
+_FIND_PAUSE = 5.0
+"""Seconds between two look-ups of an order in doubt: the venue's own order list may be that old."""
+
+
+class Executor:
+    """The way from effects to one venue and back."""
+
+    def __init__(self, venue: Venue, journal: Journal, clock: Clock) -> None:
+        self._venue = venue
+        self._journal = journal
+        self._clock = clock
+
+    async def perform(self, effect: Effect, put: PutVenueEvent) -> HorizonError | None:
+        """Do one thing at the venue and put what came of it. The error, if any, is in the reports too."""
+        match effect:
+            case Send():
+                return await self._send(effect, put)
+            case Cancel():
+                return await self._cancel(effect, put)
+            case Replace():
+                return await self._replace(effect, put)
+            case Find():
+                return await self._find(effect, put)
+
+    async def _send(self, effect: Send, put: PutVenueEvent) -> HorizonError | None:
+        try:
+            reports = await self._venue.place(effect.requests, self._confirm(put))
+        except HorizonError as error:
+            status = OrderStatus.UNKNOWN if error.outcome is Outcome.UNKNOWN else OrderStatus.REJECTED
+            for request in effect.requests:
+                put(self._report(effect.account_id, request.client_order_id, status, str(error)))
+            return error
+        answered: set[ClientOrderId] = set()
+        for report in reports:
+            if report.client_order_id is not None:
+                answered.add(report.client_order_id)
+            put(report)
+        for request in effect.requests:
+            if request.client_order_id not in answered:
+                reason = "the venue's answer does not mention this order"
+                put(self._report(effect.account_id, request.client_order_id, OrderStatus.UNKNOWN, reason))
+        return None
+
+    async def _cancel(self, effect: Cancel, put: PutVenueEvent) -> HorizonError | None:
+        try:
+            report = await self._venue.withdraw(effect.order)
+        except HorizonError as error:
+            if error.outcome is Outcome.UNKNOWN:
+                put(self._warning(effect.account_id, f"cancel of {effect.order.client_order_id} in doubt: {error}"))
+            else:
+                put(self._refused_change(effect.order, str(error)))
+            return error
+        if report is not None:
+            put(report)
+        return None
+
+    async def _replace(self, effect: Replace, put: PutVenueEvent) -> HorizonError | None:
+        try:
+            report = await self._venue.replace(effect.order, effect.request, self._confirm(put))
+        except HorizonError as error:
+            if error.outcome is Outcome.UNKNOWN:
+                put(self._warning(effect.account_id, f"change of {effect.order.client_order_id} in doubt: {error}"))
+            else:
+                put(self._refused_change(effect.order, str(error)))
+            return error
+        put(msgspec.structs.replace(report, request=effect.request))
+        return None
+
+    async def _find(self, effect: Find, put: PutVenueEvent) -> HorizonError | None:
+        """Ask until the venue answers: found is adopted, surely absent is REJECTED, silence leaves it in doubt."""
+        error: HorizonError | None = None
+        for _ in range(_FIND_ATTEMPTS):
+            await self._clock.sleep(_FIND_PAUSE)
+            try:
+                report = await self._venue.find_order(effect.account_id, effect.client_order_id)
+            except HorizonError as failed:
+                error = failed
+                continue
+            if report is None:
+                reason = "never reached the venue: not among its orders or trades"
+                report = self._report(effect.account_id, effect.client_order_id, OrderStatus.REJECTED, reason)
+            put(report)
+            return None
+        put(
+            self._warning(
+                effect.account_id,
+                f"order {effect.client_order_id} is still in doubt after {_FIND_ATTEMPTS} look-ups ({error}): "
+                "look at the venue's own screen before trading on",
+            )
+        )
+        return error
+
+    def _confirm(self, put: PutVenueEvent) -> Confirm:
+        async def confirm(prompt: Prompt) -> bool:
+            answered = PromptAnswered(
+                exchange=prompt.exchange,
+                account_id=prompt.account_id,
+                time=self._clock.now(),
+                client_order_id=prompt.client_order_id,
+                message_ids=prompt.message_ids,
+                messages=prompt.messages,
+                accepted=prompt.advised,
+                reason=prompt.advice,
+                hop=prompt.hop,
+            )
+            self._journal.commit(
+                [
+                    JournalRecord(
+                        time=answered.time,
+                        exchange=prompt.exchange,
+                        account_id=prompt.account_id,
+                        kind=RecordKind.PROMPT,
+                        client_order_id=prompt.client_order_id,
+                        payload=_encode(answered),
+                    )
+                ]
+            )
+            put(answered)
+            return answered.accepted
+
+        return confirm
+
+    def _report(
+        self, account_id: AccountId, client_order_id: ClientOrderId, status: OrderStatus, reason: str
+    ) -> OrderReport:
+        return OrderReport(
+            exchange=self._venue.name,
+            account_id=account_id,
+            time=self._clock.now(),
+            status=status,
+            client_order_id=client_order_id,
+            reason=reason,
+        )
+
+    def _refused_change(self, order: Order, reason: str) -> OrderReport:
+        report = self._report(order.request.account_id, order.client_order_id, order.status, reason)
+        return msgspec.structs.replace(report, refused_change=True)
+
+    def _warning(self, account_id: AccountId, text: str) -> Notice:
+        return Notice(
+            exchange=self._venue.name,
+            time=self._clock.now(),
+            level=NoticeLevel.WARNING,
+            text=text,
+            account_id=account_id,
+        )

@@ -1,0 +1,109 @@
+"""The life of an order: which status may follow which, and what a report or a fill makes of an order. Pure.
+
+Reports arrive late, twice and out of order. So a status only moves along `ALLOWED`, what has filled only grows, and
+a fill is booked whatever the status says: an order that was cancelled can turn out to have filled before.
+"""
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from horizon.model import DONE, Fill, Order, OrderReport, OrderStatus
+
+_S = OrderStatus
+ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.PENDING: frozenset(OrderStatus) - {_S.PENDING},
+    _S.UNKNOWN: frozenset(OrderStatus) - {_S.PENDING, _S.UNKNOWN},
+    _S.WORKING: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.CANCEL_PENDING, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    _S.CANCEL_PENDING: frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    # late fills can complete an order that was reported dead
+    _S.CANCELED: frozenset({_S.FILLED}),
+    _S.REJECTED: frozenset({_S.FILLED}),
+    _S.EXPIRED: frozenset({_S.FILLED}),
+    _S.FILLED: frozenset(),
+}
+"""From each status, the statuses that may follow. What is not listed is stale news and changes nothing."""
+
+
+def apply_report(order: Order, report: OrderReport) -> Order:
+    """The order after a report: the same object when the report says nothing new."""
+    size = report.size if report.size is not None and report.size > 0 else order.request.size
+    filled = max(order.filled, _reported_fill(order, report))
+    status = order.status
+    if report.refused_change:
+        if status is _S.CANCEL_PENDING:
+            status = _S.PARTIALLY_FILLED if filled else _S.WORKING
+    elif report.status in ALLOWED[status]:
+        status = report.status
+    return _settled(
+        order,
+        size=size,
+        status=status,
+        filled=filled,
+        venue_order_id=order.venue_order_id or report.venue_order_id,
+        average_price=report.average_price if report.average_price is not None else order.average_price,
+        reason=report.reason or order.reason,
+        time=report.time,
+    )
+
+
+def book_fill(order: Order, fill: Fill) -> Order:
+    """The order after one booked execution. The caller sees to it that an execution is booked once."""
+    booked = order.booked + fill.size
+    spent = (order.average_price or Decimal(0)) * order.booked + fill.price * fill.size
+    return _settled(
+        order,
+        size=order.request.size,
+        status=order.status,
+        filled=max(order.filled, booked),
+        booked=booked,
+        venue_order_id=order.venue_order_id or fill.venue_order_id,
+        average_price=spent / booked,
+        reason=order.reason,
+        time=fill.receive_time,
+    )
+
+
+def cancel_requested(order: Order, now: int) -> Order:
+    """The order once a cancel is on its way; in doubt stays in doubt, because that is the stronger warning."""
+    if order.is_in_doubt or _S.CANCEL_PENDING not in ALLOWED[order.status]:
+        return order
+    return replace(order, status=_S.CANCEL_PENDING, updated_time=now)
+
+
+def is_overfilled(order: Order) -> bool:
+    """More has filled than was asked for: the venue and this side disagree about the order."""
+    return order.filled > order.request.size
+
+
+def _reported_fill(order: Order, report: OrderReport) -> Decimal:
+    if report.filled is not None:
+        return report.filled
+    return order.request.size if report.status is _S.FILLED else order.filled
+
+
+def _settled(
+    order: Order,
+    *,
+    size: Decimal,
+    status: OrderStatus,
+    filled: Decimal,
+    time: int,
+    booked: Decimal | None = None,
+    **rest: object,
+) -> Order:
+    """The new state, with the status that what has filled implies."""
+    if filled >= size and status is not _S.FILLED:
+        status = _S.FILLED
+    elif filled > 0 and status in (_S.WORKING, _S.PENDING, _S.UNKNOWN):
+        status = _S.PARTIALLY_FILLED
+    changed = replace(order, status=status, filled=filled, booked=order.booked if booked is None else booked, **rest)
+    if changed == order:
+        return order
+    return replace(changed, updated_time=max(order.updated_time, time))
+
+
+def is_settled(order: Order) -> bool:
+    """Nothing more is expected: done, and every fill that was reported has been booked."""
+    return order.status in DONE and order.booked >= order.filled

@@ -1,0 +1,234 @@
+"""A desk without a strategy: what `await exchange.submit(...)` goes through.
+
+Every order is checked, journaled, sent once, and followed through what the venue reports. Orders whose outcome is not
+known are looked up in the background until the venue has answered.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from horizon.accounting import Ledger
+from horizon.clock import Clock
+from horizon.errors import ConfigurationError, HorizonError, InvalidOrder
+from horizon.guards import Guard, check_all
+from horizon.model import (
+    AccountId,
+    ClientOrderId,
+    Fill,
+    Instrument,
+    Market,
+    MarketId,
+    MarketQuery,
+    Order,
+    OrderReport,
+    OrderRequest,
+    Quote,
+    split_instrument,
+)
+from horizon.orders.desk import Desk
+from horizon.orders.effects import Find
+from horizon.orders.execution import Executor
+from horizon.ports import Journal, Venue, VenueEvent
+
+CANCEL_WAIT = 20.0
+"""Seconds of the clock to wait for a venue to confirm a cancel before saying that it has not."""
+
+
+class OrderService:
+    """Orders of one account that come straight from a person or a program."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        account_id: AccountId,
+        *,
+        run_id: str,
+        journal: Journal,
+        guards: Sequence[Guard],
+        clock: Clock,
+    ) -> None:
+        self.markets: dict[MarketId, Market] = {}
+        self.quotes: dict[Instrument, Quote] = {}
+        self._venue = venue
+        self._desk = Desk(venue.name, account_id, run_id)
+        self._executor = Executor(venue, journal, clock)
+        self._journal = journal
+        self._guards = guards
+        self._clock = clock
+        self._ledger: Ledger | None = None
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
+        """Send as one call. If one of a group is refused here, none of it leaves."""
+        desk, now = self._desk, self._clock.now()
+        complete = [desk.complete(request) for request in requests]
+        ledger = await self._started_ledger()
+        for request in complete:
+            await self._check(request, ledger)
+        for request in complete:
+            for guard in self._guards:
+                guard.sent(request, now)
+        orders = desk.submit(complete, now)
+        await self._carry_out()
+        return [self.latest(order) for order in orders]
+
+    async def change(self, order: Order, changes: dict[str, object]) -> Order:
+        """Change a working order; a size is the total, fills included."""
+        request = replace(order.request, **changes)
+        await self._check(request, await self._started_ledger())
+        if self._desk.change(order.client_order_id, request, self._clock.now()) is None:
+            status = self.latest(order).status
+            raise InvalidOrder(f"order {order.client_order_id} can't be changed: it is {status}", rule="replace")
+        await self._carry_out()
+        return self.latest(order)
+
+    async def cancel(self, orders: Sequence[Order], *, wait: float = CANCEL_WAIT) -> Sequence[Order]:
+        """Cancel each and wait until the venue has confirmed all, or `wait` seconds have passed."""
+        for order in orders:
+            self._desk.cancel(order.client_order_id, self._clock.now())
+        await self._carry_out()
+        await self.until(lambda: all(self.latest(order).is_done for order in orders), timeout=wait)
+        return [self.latest(order) for order in orders]
+
+    async def until(self, condition: Callable[[], bool], *, timeout: float | None) -> bool:
+        """Whether `condition` came true within `timeout` seconds; it is looked at after every report."""
+        try:
+            async with self._clock.deadline(timeout):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return condition()
+        return True
+
+    def order(self, client_order_id: ClientOrderId) -> Order | None:
+        return self._desk.order(client_order_id)
+
+    def latest(self, order: Order) -> Order:
+        """The newest state of an order of this service."""
+        found = self._desk.order(order.client_order_id)
+        if found is None:
+            raise ConfigurationError(f"{order.client_order_id!r} is not an order of this session: see open_orders()")
+        return found
+
+    def open_orders(self) -> Sequence[Order]:
+        return self._desk.open_orders()
+
+    def take(self, event: VenueEvent) -> None:
+        """What the venue reports by itself."""
+        if isinstance(event, OrderReport) and event.account_id == self._desk.account_id:
+            self._desk.apply(event)
+        elif isinstance(event, Fill) and event.account_id == self._desk.account_id:
+            self._book(event)
+        self._after_news()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _book(self, fill: Fill) -> None:
+        """Book what this session's orders did; other fills of the account may be in the first positions already."""
+        if self._ledger is not None and self._desk.knows(fill):
+            booked = self._ledger.book(fill)
+            if booked is not None and booked.new:
+                self._desk.book(fill)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _started_ledger(self) -> Ledger:
+        if self._ledger is None:
+            account = self._desk.account_id
+            ledger = Ledger()
+            ledger.start(await self._venue.positions(account), [await self._venue.balances(account)])
+            self._ledger = ledger
+        return self._ledger
+
+    async def _check(self, request: OrderRequest, ledger: Ledger) -> None:
+        market = self.markets.get(request.market_id)
+        if market is None:
+            market = await self._venue.market(MarketQuery(market_id=request.market_id))
+            self.markets[market.market_id] = market
+        try:
+            name = market.instrument(request.side)
+        except ValueError as error:
+            raise InvalidOrder(str(error), rule="side") from None
+        self._venue.profile.check(request, market)
+        for quote in await self._venue.quotes([name]):
+            self.quotes[quote.instrument] = quote
+        refusal = check_all(self._guards, request, _View(self, ledger, self._clock.now()))
+        if refusal is not None:
+            rule, reason = refusal
+            self._desk.refuse(request, rule, reason, self._clock.now())
+            self._commit()
+            raise InvalidOrder(f"{rule}: {reason}", rule=rule)
+
+    async def _carry_out(self) -> None:
+        """Commit, then do what the desk wants done. Raises the first error once everything has been tried."""
+        first: HorizonError | None = None
+        while self._desk.effects:
+            effects, self._desk.effects = self._desk.effects, []
+            self._commit()
+            for effect in effects:
+                if isinstance(effect, Find):
+                    self._in_background(self._executor.perform(effect, self.take))
+                else:
+                    error = await self._executor.perform(effect, self.take)
+                    first = first or error
+        if first is not None:
+            raise first
+
+    def _after_news(self) -> None:
+        self._commit()
+        if self._desk.effects:
+            self._in_background(self._carry_out())
+        self._venue.watch(self._desk.account_id, orders=self._desk.awaits_reports, fills=self._desk.awaits_fills)
+        self._changed.set()
+
+    def _commit(self) -> None:
+        records, self._desk.records = self._desk.records, []
+        if records:
+            self._journal.commit(records)
+
+    def _in_background(self, work: Awaitable[object]) -> None:
+        async def carry() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(carry())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def extremes(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        return self._desk.extremes(instrument)
+
+
+class _View:
+    """What guards may look at."""
+
+    def __init__(self, service: OrderService, ledger: Ledger, now: int) -> None:
+        self._service = service
+        self._ledger = ledger
+        self._now = now
+
+    @property
+    def now(self) -> int:
+        return self._now
+
+    def market(self, instrument: Instrument) -> Market | None:
+        return self._service.markets.get(split_instrument(instrument)[1])
+
+    def quote(self, instrument: Instrument) -> Quote | None:
+        return self._service.quotes.get(instrument)
+
+    def position(self, instrument: Instrument) -> Decimal:
+        return self._ledger.position(instrument)
+
+    def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        low, high = self._service.extremes(instrument)
+        held = self.position(instrument)
+        return held + low, held + high
