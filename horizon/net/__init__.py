@@ -1,0 +1,1 @@
+"""The outside world: HTTP, request rates, pinned certificates, redaction."""

@@ -1,0 +1,194 @@
+"""One HTTP client for every venue, and the only importer of the HTTP library.
+
+httpx is the interface (requests, headers, an injectable transport), aiohttp moves the bytes: plain httpx costs about
+twice as much for each call. Requests go straight to the transport, so nothing here follows redirects, keeps cookies,
+or asks the environment for proxies, netrc or certificates.
+
+An exception says whether the request may have left: `NotSent` (surely not) or `NoAnswer` (perhaps).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from horizon.clock import Clock
+from horizon.errors import ConfigurationError
+from horizon.net.redaction import extract
+from horizon.net.tls import (
+    PinnedCertificate,
+    SystemTrust,
+    Trust,
+    TrustOnFirstUse,
+    fetch_fingerprint,
+    is_loopback,
+    trusted_context,
+)
+
+AsyncTransport = httpx.AsyncBaseTransport
+"""What moves the bytes; tests hand in `httpx.MockTransport`."""
+
+CONNECTIONS = 20
+# Below the five seconds after which common servers close an idle connection: a request that is written to a
+# connection which the server is just closing has no known outcome.
+KEEP_ALIVE = 4.0
+
+
+class Response(NamedTuple):
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class TransportError(Exception):
+    """No whole answer came. `cause` is one clause for an error's text."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class NotSent(TransportError):
+    """The request surely did not leave."""
+
+
+class NoAnswer(TransportError):
+    """The request may have arrived; its answer did not, or not whole."""
+
+
+class HttpClient:
+    """Requests to one host over kept connections. `headers` go with every request.
+
+    Without `trust`, a host on this machine is trusted on first use and any other by the machine's authorities.
+
+    `transport` takes the place of the network in tests. `timeout` is in seconds, for a whole request.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        clock: Clock,
+        trust: Trust | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        url = httpx.URL(base_url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigurationError(f"expected an address such as https://localhost:5000, found {base_url!r}")
+        self.base_url = f"{url.scheme}://{url.netloc.decode()}"
+        self._host = url.host
+        self._port = url.port or (443 if url.scheme == "https" else 80)
+        self._secure = url.scheme == "https"
+        self._clock = clock
+        self._trust = trust if trust is not None else _usual_trust(url.host)
+        self._headers = httpx.Headers(dict(headers or {}))
+        self._timeout = timeout
+        self._transport = transport
+        self._opening = asyncio.Lock()
+        self._url = lru_cache(maxsize=256)(lambda target: httpx.URL(self.base_url + target))
+
+    async def open(self) -> None:
+        """Settle whom to trust, before anything is sent. The first request does it otherwise.
+
+        Raises ConfigurationError for a wrong certificate, VenueUnavailable when nothing answers.
+        """
+        await self._opened()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send once and read the whole answer. `target` is path and query, already quoted.
+
+        Raises NotSent or NoAnswer; ConfigurationError for a wrong certificate.
+        """
+        transport = self._transport or await self._opened()
+        merged = httpx.Headers([*self._headers.raw, *httpx.Headers(headers).raw]) if headers else self._headers
+        request = httpx.Request(method, self._url(target), headers=merged, content=content)
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            async with self._clock.deadline(seconds), self._clock.in_flight():
+                answer = await transport.handle_async_request(request)
+                try:
+                    return Response(answer.status_code, answer.headers, await answer.aread())
+                finally:
+                    await answer.aclose()
+        except TimeoutError:
+            raise NoAnswer(f"no answer in {seconds:g} s") from None
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            # The transport's own classes call a lost connection a connect timeout; the cause tells them apart.
+            cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+            if isinstance(cause, aiohttp.ClientSSLError | ssl.SSLCertVerificationError):
+                await self._explain(cause)
+            if isinstance(cause, aiohttp.ClientConnectorError | httpx.ConnectError):
+                raise NotSent(_clause(cause)) from error
+            raise NoAnswer(_clause(cause)) from error
+
+    async def _opened(self) -> AsyncTransport:
+        async with self._opening:
+            if self._transport is None:
+                context = await self._context() if self._secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                self._transport = _network(context)
+            return self._transport
+
+    async def _context(self) -> ssl.SSLContext:
+        return await trusted_context(self._trust, self._host, self._port, self._clock)
+
+    async def _explain(self, cause: Exception) -> None:
+        """Raise ConfigurationError for a certificate that is not trusted; return when the failure was another one."""
+        if isinstance(self._trust, PinnedCertificate | TrustOnFirstUse):
+            await self._context()
+        elif isinstance(cause, aiohttp.ClientConnectorCertificateError):
+            found = await fetch_fingerprint(self._host, self._port, self._clock)
+            raise ConfigurationError(
+                f"expected a certificate that verifies at {self._host}:{self._port}, found {found} "
+                f"({cause.certificate_error}): nothing was sent; pin that fingerprint once you have compared it with "
+                f"the server's own"
+            ) from cause
+
+
+def _usual_trust(host: str) -> Trust:
+    return TrustOnFirstUse() if is_loopback(host) else SystemTrust()
+
+
+def _network(context: ssl.SSLContext) -> AsyncTransport:
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE)
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        # aiohttp repeats a DELETE by itself when a kept connection turns out to be closed, and offers no switch: a
+        # request that changes something is never repeated blindly.
+        made._retry_connection = False
+        return made
+
+    return AiohttpTransport(verify=context, client=session)
+
+
+def _clause(error: BaseException) -> str:
+    """What happened, as one short clause."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(inner, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        return "the connection was lost before the answer"
+    if isinstance(inner, aiohttp.ClientPayloadError):
+        return "the connection was lost in the middle of the answer"
+    return extract(str(inner)) or type(inner).__name__
