@@ -1,0 +1,117 @@
+"""The top of one instrument's book: what is shown, what of it has been taken, and which orders it could concern."""
+
+from decimal import Decimal
+from math import inf
+
+from horizon.matching.working import WorkingOrder
+from horizon.model import ZERO, OrderType, Quote, TimeInForce, exact
+
+
+class Book:
+    """One instrument's quote and its open orders.
+
+    `concerns` is asked on every quote of a backtest, so it compares floats only; limits and shown prices are floats of
+    short decimal texts, and turning a text into a float keeps its order, so nothing is missed.
+    """
+
+    __slots__ = (
+        "_ask_taken",
+        "_best_buy",
+        "_best_sell",
+        "_bid_taken",
+        "_buy_stop",
+        "_restless",
+        "_sell_stop",
+        "orders",
+        "quote",
+    )
+
+    def __init__(self) -> None:
+        self.quote: Quote | None = None
+        self.orders: list[WorkingOrder] = []
+        self._ask_taken = self._bid_taken = ZERO
+        self.note_orders()
+
+    def show(self, quote: Quote) -> None:
+        """Take a new quote. A side whose price or size differs is there to be taken anew."""
+        before = self.quote
+        if before is not None:
+            if self._ask_taken and (quote.ask != before.ask or quote.ask_size != before.ask_size):
+                self._ask_taken = ZERO
+            if self._bid_taken and (quote.bid != before.bid or quote.bid_size != before.bid_size):
+                self._bid_taken = ZERO
+        self.quote = quote
+
+    def concerns(self, quote: Quote) -> bool:
+        """Whether a quote could fill or trigger any open order."""
+        if not self.orders:
+            return False
+        if self._restless:
+            return True
+        bid, ask = quote.bid, quote.ask
+        return (ask is not None and (ask <= self._best_buy or ask >= self._buy_stop)) or (
+            bid is not None and (bid >= self._best_sell or bid <= self._sell_stop)
+        )
+
+    def shown(self, *, to_buy: bool) -> Decimal | None:
+        """The price at which the other side is shown, if it is."""
+        if self.quote is None:
+            return None
+        price = self.quote.ask if to_buy else self.quote.bid
+        return None if price is None else _decimal(price)
+
+    def available(self, *, to_buy: bool, lot: Decimal) -> Decimal | None:
+        """What is left of the shown size in whole lots; None where the size was not sent, which bounds nothing."""
+        if self.quote is None:
+            return ZERO
+        size = self.quote.ask_size if to_buy else self.quote.bid_size
+        if size is None:
+            return None
+        left = _decimal(size) - (self._ask_taken if to_buy else self._bid_taken)
+        return max(left - left % lot, ZERO)
+
+    def take(self, size: Decimal, *, to_buy: bool) -> None:
+        if to_buy:
+            self._ask_taken += size
+        else:
+            self._bid_taken += size
+
+    def note_orders(self) -> None:
+        """Bring the price thresholds up to date, after any change to the orders."""
+        self._best_buy, self._best_sell = -inf, inf
+        self._buy_stop, self._sell_stop = inf, -inf
+        self._restless = False
+        for order in self.orders:
+            if order.held:
+                continue
+            if order.awaits_trigger and order.request.stop_price is not None:
+                stop = float(order.request.stop_price)
+                if order.is_buy:
+                    self._buy_stop = min(self._buy_stop, stop)
+                else:
+                    self._sell_stop = max(self._sell_stop, stop)
+            elif order.limit is None or not order.met or order.request.time_in_force is TimeInForce.OPG:
+                self._restless = True
+            elif order.is_buy:
+                self._best_buy = max(self._best_buy, float(order.limit))
+            else:
+                self._best_sell = min(self._best_sell, float(order.limit))
+
+    def by_priority(self) -> list[WorkingOrder]:
+        """The open orders, each side by its priority."""
+        return sorted(self.orders, key=lambda order: order.priority)
+
+    def triggers(self, order: WorkingOrder) -> bool:
+        """Whether the quote shown sets off a stop order: the ask at or above a buy stop, the bid at or below a sell
+        stop. The quote is the only price known here, so it stands in for the last trade."""
+        if order.request.order_type not in (OrderType.STOP, OrderType.STOP_LIMIT) or order.request.stop_price is None:
+            return False
+        price = self.shown(to_buy=order.is_buy)
+        if price is None:
+            return False
+        return price >= order.request.stop_price if order.is_buy else price <= order.request.stop_price
+
+
+def _decimal(value: float) -> Decimal:
+    """The shortest decimal text of a float; 4.0 is 4."""
+    return Decimal(int(value)) if value % 1 == 0 else exact(value)
