@@ -24,6 +24,7 @@ from horizon.model import (
     TimeInForce,
     TradingHours,
     TradingSession,
+    plain,
 )
 
 HOUR = 3_600_000_000_000
@@ -73,7 +74,7 @@ def quote(
 
 
 def fills(out: list[VenueOutput]) -> list[tuple[str, str, str]]:
-    return [(str(f.client_order_id), str(f.size), str(f.price)) for f in out if isinstance(f, Fill)]
+    return [(str(f.client_order_id), plain(f.size), str(f.price)) for f in out if isinstance(f, Fill)]
 
 
 def statuses(out: list[VenueOutput]) -> list[tuple[str, OrderStatus]]:
@@ -99,7 +100,8 @@ class TestTakingWhatIsShown:
         assert statuses(out) == [("a", OrderStatus.WORKING), ("a", OrderStatus.FILLED)]
         fill = out[1]
         assert isinstance(fill, Fill)
-        assert (fill.trade_time, fill.currency, fill.multiplier, fill.symbol) == (2, "USD", 1, "SPY")
+        assert (fill.trade_time, fill.currency, fill.symbol) == (2, "USD", "SPY")
+        assert fill.multiplier == Decimal(1)
         assert fill.venue_order_id == "M1"
         assert fill.execution_id == "MX1"
 
