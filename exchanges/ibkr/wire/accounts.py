@@ -3,7 +3,7 @@
 import msgspec
 
 from exchanges.ibkr.wire.session import ServerInfo
-from exchanges.ibkr.wire.types import Number
+from exchanges.ibkr.wire.types import Number, Private
 
 
 class AccountProperties(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,6 @@ class BrokerageAccounts(msgspec.Struct, frozen=True):
     profiles: list[str] = []
     selectedAccount: str | None = None
     serverInfo: ServerInfo | None = None
-    sessionId: str | None = None
     isFT: bool | None = None
     isPaper: bool | None = None
 
@@ -58,7 +57,7 @@ class PortfolioParent(msgspec.Struct, frozen=True):
     mmc: list[str] = []
 
 
-class PortfolioAccount(msgspec.Struct, frozen=True):
+class PortfolioAccount(Private, frozen=True):
     """A row of `GET /portfolio/accounts` and `/portfolio/subaccounts`; the whole of `/portfolio/{id}/meta`."""
 
     accountId: str

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from exchanges.ibkr.wire.types import Conid
+from exchanges.ibkr.wire.types import Conid, Private
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
@@ -24,8 +24,6 @@ class AuthStatus(msgspec.Struct, frozen=True):
     message: str | None = None
     fail: str | None = None
     prompt: bool | None = None
-    MAC: str | None = None
-    hardware_info: str | None = None
     serverInfo: ServerInfo | None = None
 
 
@@ -41,7 +39,7 @@ class HistoryServer(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class Tickle(msgspec.Struct, frozen=True):
+class Tickle(Private, frozen=True):
     """`POST /tickle`. Under OAuth 1.0a only `session`, `hmds` and `iserver` are sent."""
 
     session: str | None = None
@@ -63,7 +61,7 @@ class Features(msgspec.Struct, frozen=True):
     realtime: bool | None = None
 
 
-class SsoValidation(msgspec.Struct, frozen=True):
+class SsoValidation(Private, frozen=True):
     """`GET /sso/validate` (gateway and OAuth 2.0 only, one a minute)."""
 
     USER_NAME: str | None = None
