@@ -22,6 +22,7 @@ class Book:
         "_buy_stop",
         "_restless",
         "_sell_stop",
+        "_stale",
         "orders",
         "quote",
     )
@@ -30,7 +31,7 @@ class Book:
         self.quote: Quote | None = None
         self.orders: list[WorkingOrder] = []
         self._ask_taken = self._bid_taken = ZERO
-        self.note_orders()
+        self._find_thresholds()
 
     def show(self, quote: Quote) -> None:
         """Take a new quote. A side whose price or size differs is there to be taken anew."""
@@ -46,6 +47,8 @@ class Book:
         """Whether a quote could fill or trigger any open order."""
         if not self.orders:
             return False
+        if self._stale:
+            self._find_thresholds()
         if self._restless:
             return True
         bid, ask = quote.bid, quote.ask
@@ -76,8 +79,26 @@ class Book:
         else:
             self._bid_taken += size
 
-    def note_orders(self) -> None:
-        """Bring the price thresholds up to date, after any change to the orders."""
+    def orders_changed(self) -> None:
+        """To be called after any change to the orders; the thresholds are found again when they are next needed."""
+        self._stale = True
+
+    def by_priority(self) -> list[WorkingOrder]:
+        """The open orders, each side by its priority."""
+        return sorted(self.orders, key=lambda order: order.priority)
+
+    def triggers(self, order: WorkingOrder) -> bool:
+        """Whether the quote shown sets off a stop order: the ask at or above a buy stop, the bid at or below a sell
+        stop. The quote is the only price known here, so it stands in for the last trade."""
+        if order.request.order_type not in (OrderType.STOP, OrderType.STOP_LIMIT) or order.request.stop_price is None:
+            return False
+        price = self.shown(to_buy=order.is_buy)
+        if price is None:
+            return False
+        return price >= order.request.stop_price if order.is_buy else price <= order.request.stop_price
+
+    def _find_thresholds(self) -> None:
+        self._stale = False
         self._best_buy, self._best_sell = -inf, inf
         self._buy_stop, self._sell_stop = inf, -inf
         self._restless = False
@@ -96,20 +117,6 @@ class Book:
                 self._best_buy = max(self._best_buy, float(order.limit))
             else:
                 self._best_sell = min(self._best_sell, float(order.limit))
-
-    def by_priority(self) -> list[WorkingOrder]:
-        """The open orders, each side by its priority."""
-        return sorted(self.orders, key=lambda order: order.priority)
-
-    def triggers(self, order: WorkingOrder) -> bool:
-        """Whether the quote shown sets off a stop order: the ask at or above a buy stop, the bid at or below a sell
-        stop. The quote is the only price known here, so it stands in for the last trade."""
-        if order.request.order_type not in (OrderType.STOP, OrderType.STOP_LIMIT) or order.request.stop_price is None:
-            return False
-        price = self.shown(to_buy=order.is_buy)
-        if price is None:
-            return False
-        return price >= order.request.stop_price if order.is_buy else price <= order.request.stop_price
 
 
 def _decimal(value: float) -> Decimal:

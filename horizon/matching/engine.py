@@ -95,7 +95,7 @@ class MatchingEngine:
         if book.concerns(quote):
             for order in book.by_priority():
                 self._work(order, now, out)
-            book.note_orders()
+            book.orders_changed()
         return out
 
     def place(self, group: Sequence[OrderRequest], now: int) -> list[VenueOutput]:
@@ -122,7 +122,7 @@ class MatchingEngine:
             out.append(order.report(now))
         for order in taken:
             self._work(order, now, out)
-            self._books[order.instrument].note_orders()
+            self._books[order.instrument].orders_changed()
         return out
 
     def cancel(self, client_order_id: ClientOrderId, now: int) -> list[VenueOutput]:
@@ -158,7 +158,7 @@ class MatchingEngine:
         self._set_expiry(order, now)
         out: list[VenueOutput] = [order.report(now)]
         self._work(order, now, out)
-        self._books[order.instrument].note_orders()
+        self._books[order.instrument].orders_changed()
         return out
 
     def expire(self, now: int) -> list[VenueOutput]:
@@ -225,7 +225,7 @@ class MatchingEngine:
         self._open[request.client_order_id] = order
         book = self._books[order.instrument]
         book.orders.append(order)
-        book.note_orders()
+        book.orders_changed()
         return order
 
     def _set_expiry(self, order: WorkingOrder, now: int) -> None:
@@ -341,7 +341,7 @@ class MatchingEngine:
             del self._done[next(iter(self._done))]
         book = self._books[order.instrument]
         book.orders.remove(order)
-        book.note_orders()
+        book.orders_changed()
         out.append(order.report(now, reason))
         children = [o for o in self._open.values() if o.held and o.request.parent == client_order_id]
         for child in children:
@@ -358,7 +358,7 @@ class MatchingEngine:
         if parent.remaining > 0 and child.request.size > parent.filled:
             self._resize(child, parent.filled, "its parent filled in part", now, out)
         self._work(child, now, out)
-        self._books[child.instrument].note_orders()
+        self._books[child.instrument].orders_changed()
 
     def _refused(self, client_order_id: ClientOrderId, order: WorkingOrder | None, now: int) -> OrderReport:
         if order is not None:
