@@ -176,6 +176,6 @@ def test_netting_reports_of_the_venue_never_change_anything(reports, noise):
     venue_netting = [
         replace(report, kind=FillKind.NETTING, execution_id=ExecutionId(f"n{i}")) for i, report in enumerate(noise)
     ]
-    assert _state(_booked(reports + venue_netting)) == _state(_booked(venue_netting + reports)) == _state(
-        _booked(reports)
+    assert (
+        _state(_booked(reports + venue_netting)) == _state(_booked(venue_netting + reports)) == _state(_booked(reports))
     )
