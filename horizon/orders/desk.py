@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
+from horizon.errors import InvalidOrder
 from horizon.model import (
     ZERO,
     AccountId,
@@ -67,10 +68,14 @@ class Desk:
 
     def submit(self, requests: Sequence[OrderRequest], now: int) -> list[Order]:
         """Orders in PENDING, and one Send for all of them. The requests must be complete."""
-        orders = []
         for request in requests:
             if self.order(request.client_order_id) is not None:
-                raise ValueError(f"client order id {request.client_order_id!r} was used before: it names one order")
+                raise InvalidOrder(
+                    f"client order id {request.client_order_id!r} was used before: leave it out, or make a new one",
+                    rule="client_order_id",
+                )
+        orders = []
+        for request in requests:
             order = Order(request=request, created_time=now, updated_time=now)
             self._keep(order)
             self._record(now, RecordKind.INTENT, request, request.client_order_id)

@@ -1,0 +1,44 @@
+"""The commands, and how their errors are shown: one sentence and exit code 2, a traceback only with --debug."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from horizon.cli import demo, run_command, sim
+from horizon.cli.output import errors
+from horizon.errors import HorizonError
+
+app = typer.Typer(
+    name="horizon",
+    help="One trading strategy over several venues: event contracts hedged with stocks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.command)
+app.command("run")(run_command.command)
+app.add_typer(sim.app, name="sim")
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("horizon-trading"))
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run one command and exit."""
+    try:
+        app()
+    except HorizonError as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        errors.print(f"horizon: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)

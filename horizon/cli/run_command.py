@@ -1,0 +1,124 @@
+"""`horizon run my_strategy.py`: run a strategy from a file."""
+
+import importlib.util
+import inspect
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horizon.cli.output import errors, print_json, results
+from horizon.engine.run import RunResult, run_async
+from horizon.errors import ConfigurationError
+from horizon.model import plain
+from horizon.strategy import Strategy
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A Python file with one Strategy class (or say which with --class).")],
+    class_name: Annotated[str, typer.Option("--class", help="Which Strategy of the file.")] = "",
+    embedded: Annotated[bool, typer.Option("--embedded", help="On an embedded gateway, without an account.")] = False,
+    api_url: Annotated[str, typer.Option(help="The gateway or API to use.")] = "https://localhost:5000/v1/api",
+    account: Annotated[str | None, typer.Option(help="Account id; otherwise IBKR_ACCOUNT_ID.")] = None,
+    certificate: Annotated[
+        str | None, typer.Option(help="PEM file or sha256 fingerprint of the gateway's certificate.")
+    ] = None,
+    interval: Annotated[float, typer.Option(help="Seconds between two polls of the quotes.", min=0.1)] = 1.0,
+    seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.", min=0.0)] = None,
+    record: Annotated[Path | None, typer.Option(help="Folder for the recording.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+) -> None:
+    """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
+    import asyncio
+
+    strategy = load_strategy(file, class_name)
+    duration = None if seconds is None else timedelta(seconds=seconds)
+    result = asyncio.run(_run(strategy, embedded, api_url, account, certificate, interval, duration, record))
+    for _, line in result.log:
+        errors.print(line, markup=False)
+    if json:
+        print_json(as_json(result))
+    else:
+        _print(result)
+
+
+async def _run(
+    strategy: Strategy,
+    embedded: bool,
+    api_url: str,
+    account: str | None,
+    certificate: str | None,
+    interval: float,
+    duration: timedelta | None,
+    record: Path | None,
+) -> RunResult:
+    from exchanges.ibkr.exchange import InteractiveBrokers
+
+    async with AsyncExitStack() as stack:
+        if embedded:
+            from exchanges.ibkr.simulator import Simulator
+
+            gateway = await stack.enter_async_context(Simulator())
+            api_url, account = gateway.base_url, account or gateway.accounts[0]
+            certificate = str(gateway.certificate)
+        broker = InteractiveBrokers(api_url=api_url, account_id=account, certificate=certificate)
+        return await run_async(strategy, broker, interval=interval, duration=duration, record=record)
+
+
+def load_strategy(file: Path, class_name: str = "") -> Strategy:
+    """The strategy of a file, made without arguments. ConfigurationError says what is missing."""
+    if not file.is_file():
+        raise ConfigurationError(f"expected a Python file with a strategy, found nothing at {file}")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"expected a Python file (.py), found {file}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    found = {
+        name: value
+        for name, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, Strategy) and value.__module__ == file.stem
+    }
+    names = ", ".join(sorted(found)) or "none"
+    if class_name and class_name not in found:
+        raise ConfigurationError(f"{file} has no strategy {class_name!r}: found {names}")
+    if not class_name and len(found) != 1:
+        raise ConfigurationError(f"expected one Strategy class in {file}, found {names}: say which with --class")
+    chosen = found[class_name] if class_name else next(iter(found.values()))
+    try:
+        strategy: Strategy = chosen()
+    except TypeError as error:
+        raise ConfigurationError(f"{chosen.__name__} can't be made without arguments ({error})") from None
+    return strategy
+
+
+def as_json(result: RunResult) -> dict[str, object]:
+    """Money and sizes as JSON numbers."""
+    return {
+        "reason": result.reason,
+        "orders": result.requests,
+        "fills": len(result.fills),
+        "prompts_answered": len(result.prompts),
+        "positions": {name: float(size) for name, size in result.positions.items()},
+        "cash": {currency: float(cash) for currency, cash in result.cash.items()},
+        "fees": float(result.fees),
+        "still_working": [order.client_order_id for order in result.working],
+    }
+
+
+def _print(result: RunResult) -> None:
+    results.print(f"stopped    {result.reason}", markup=False)
+    results.print(
+        f"orders     {result.requests} sent, {len(result.fills)} fills, {len(result.prompts)} prompts answered"
+    )
+    for name, size in result.positions.items():
+        results.print(f"position   {name}  {plain(size)}")
+    for currency, cash in result.cash.items():
+        results.print(f"cash       {cash:,.2f} {currency} (fees {result.fees:,.2f})")
+    for order in result.working:
+        kind = "protective order" if order.request.protective else "order"
+        results.print(f"working    {kind} {order.client_order_id} is still {order.status} at the venue")

@@ -1,0 +1,248 @@
+"""A strategy in the live shell, on a venue that a test scripts."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from horizon.engine.parity import replay_verdict
+from horizon.engine.core import Core
+from horizon.engine.run import RunResult, run_async
+from horizon.errors import ConfigurationError, OutcomeUnknown, Refused
+from horizon.exchange import Exchange
+from horizon.guards import MaxSize, default_guards
+from horizon.model import Fill, Instrument, Market, NoticeLevel, Order, OrderStatus, Quote, TimerFired
+from horizon.orders.journal import SqliteJournal
+from horizon.ports import FeedHealth, Prompt, PutMarketEvent, RecordKind
+from horizon.recording.reader import RecordingReader
+from horizon.simulation.scripted_clock import ScriptedClock
+from horizon.strategy import Context, Strategy
+
+Run = Callable[..., Any]
+
+
+class Ticks:
+    """A feed of one quote a second, bid rising by a cent."""
+
+    def __init__(self, clock: ScriptedClock, instrument: Instrument, count: int) -> None:
+        self.clock, self.instrument, self.count = clock, instrument, count
+
+    async def run(self, put: PutMarketEvent) -> None:
+        for number in range(self.count):
+            put(Quote(self.instrument, self.clock.now(), 100 + number / 100, 100.02 + number / 100, 50.0, 50.0))
+            await self.clock.sleep(1)
+
+    async def subscribe(self, instruments: Sequence[Instrument]) -> None: ...
+    def health(self) -> Sequence[FeedHealth]:
+        return []
+
+
+class BuyOnce(Strategy):
+    """Buys `size` on the first quote."""
+
+    markets = {"spy": "SPY"}
+
+    def __init__(self, size: int = 3) -> None:
+        self.size = size
+        self.seen: list[str] = []
+        self.order: Order | None = None
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        self.seen.append("quote")
+        if self.order is None:
+            self.order = ctx.buy(ctx.market("spy"), self.size, price=quote.ask)
+
+    def on_order(self, ctx: Context, order: Order) -> None:
+        self.seen.append(str(order.status))
+
+    def on_fill(self, ctx: Context, fill: Fill) -> None:
+        self.seen.append(f"fill {fill.size} position {ctx.position(fill.instrument)}")
+
+    def on_stop(self, ctx: Context, reason: str) -> None:
+        self.seen.append(f"stop: {reason}")
+
+
+@pytest.fixture
+async def exchange(scripted_venue: Any, scripted_clock: ScriptedClock, tmp_path: Path) -> AsyncIterator[Exchange]:
+    async with Exchange(scripted_venue, journal=tmp_path / "journal.sqlite", clock=scripted_clock) as opened:
+        yield opened
+
+
+async def run_ticks(strategy: Strategy, exchange: Exchange, spy: Market, count: int = 5, **options: Any) -> RunResult:
+    clock = exchange.clock
+    assert isinstance(clock, ScriptedClock)
+    return await run_async(strategy, exchange, feeds=[Ticks(clock, spy.instrument(), count)], **options)
+
+
+async def test_an_order_goes_out_and_its_fill_comes_back_before_the_strategy_is_told(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    scripted_venue.fills_at_once = True
+    strategy = BuyOnce()
+    result = await run_ticks(strategy, exchange, spy)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place"]
+    assert "fill 3 position 3" in strategy.seen
+    assert strategy.seen[-1] == "stop: every feed has ended"
+    assert result.positions == {spy.instrument(): Decimal(3)}
+    assert result.cash["USD"] == Decimal(100_000) - 3 * Decimal("100.02") - 1
+    assert result.fees == 1
+
+
+async def test_the_intent_is_in_the_journal_before_the_venue_is_called(
+    exchange: Exchange, scripted_venue: Any, spy: Market, tmp_path: Path
+) -> None:
+    seen: list[RecordKind] = []
+
+    async def look() -> None:
+        seen.extend(record.kind for record in SqliteJournal(tmp_path / "journal.sqlite").records())
+
+    scripted_venue.before_placing = look
+    await run_ticks(BuyOnce(), exchange, spy)
+    assert seen == [RecordKind.INTENT]
+
+
+async def test_an_answered_prompt_is_in_the_journal_before_the_answer_leaves(
+    exchange: Exchange, scripted_venue: Any, spy: Market, prompt: Prompt, tmp_path: Path
+) -> None:
+    seen: list[RecordKind] = []
+
+    async def look() -> None:
+        seen.extend(record.kind for record in SqliteJournal(tmp_path / "journal.sqlite").records())
+
+    scripted_venue.prompts = [prompt]
+    scripted_venue.before_placing = look
+    result = await run_ticks(BuyOnce(), exchange, spy)
+    assert seen == [RecordKind.INTENT, RecordKind.PROMPT]
+    assert [answered.accepted for answered in result.prompts] == [True]
+
+
+async def test_working_entry_orders_are_cancelled_at_the_end(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    result = await run_ticks(BuyOnce(), exchange, spy)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
+    assert result.working == ()
+
+
+async def test_a_cancel_that_the_venue_does_not_confirm_is_said_aloud(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    scripted_venue.confirms_cancels = False
+    notices = []
+    result = await run_ticks(BuyOnce(), exchange, spy, on_event=notices.append)
+    assert [order.status for order in result.working] == [OrderStatus.CANCEL_PENDING]
+    assert any(getattr(n, "level", None) is NoticeLevel.WARNING and "still CANCEL_PENDING" in n.text for n in notices)
+
+
+async def test_a_guards_refusal_is_a_rejected_order_and_nothing_leaves(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    strategy = BuyOnce(size=30)
+    await run_ticks(strategy, exchange, spy, guards=[MaxSize(10)])
+    assert strategy.order is not None
+    assert strategy.order.status is OrderStatus.REJECTED
+    assert "30" in strategy.order.reason
+    assert "10" in strategy.order.reason
+    assert scripted_venue.calls == []
+
+
+async def test_the_venues_refusal_reaches_the_strategy_with_its_words(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    scripted_venue.error = Refused("no trading permissions")
+    strategy = BuyOnce()
+    await run_ticks(strategy, exchange, spy)
+    assert "REJECTED" in strategy.seen
+
+
+async def test_a_lost_answer_is_looked_up_and_the_order_adopted_not_sent_again(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    scripted_venue.error = OutcomeUnknown("the connection was reset")
+    scripted_venue.loses_answers = True
+    strategy = BuyOnce()
+    await run_ticks(strategy, exchange, spy, count=20)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "find", "cancel"]
+    assert strategy.seen.index("UNKNOWN") < strategy.seen.index("WORKING")
+
+
+async def test_a_lost_order_that_the_venue_surely_does_not_have_is_rejected(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    scripted_venue.error = OutcomeUnknown("no answer within 30 s")
+    strategy = BuyOnce()
+    await run_ticks(strategy, exchange, spy, count=20)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "find"]
+    assert "REJECTED" in strategy.seen
+
+
+class Fails(BuyOnce):
+    def on_timer(self, ctx: Context, timer: TimerFired) -> None:
+        raise ZeroDivisionError("a bug in the strategy")
+
+    def on_start(self, ctx: Context) -> None:
+        ctx.set_timer("soon", every=2.5)
+
+
+async def test_a_strategys_exception_cancels_its_orders_and_is_raised_with_its_traceback(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    strategy = Fails()
+    with pytest.raises(ZeroDivisionError, match="a bug in the strategy") as caught:
+        await run_ticks(strategy, exchange, spy, count=10)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
+    assert any("on_timer" in str(entry) for entry in caught.traceback)
+    assert strategy.seen.count("quote") == 3  # none after the failure at 2.5 s
+
+
+async def test_a_duration_ends_the_run(exchange: Exchange, spy: Market) -> None:
+    result = await run_ticks(BuyOnce(), exchange, spy, count=100, duration=timedelta(seconds=4.5))
+    assert "0:00:04.5" in result.reason
+
+
+async def test_a_live_account_is_refused_before_anything_is_sent(
+    scripted_venue: Any, scripted_clock: ScriptedClock, spy: Market, tmp_path: Path
+) -> None:
+    scripted_venue.is_live = True
+    async with Exchange(scripted_venue, journal=tmp_path / "j.sqlite", clock=scripted_clock) as exchange:
+        with pytest.raises(ConfigurationError, match="live account"):
+            await run_ticks(BuyOnce(), exchange, spy)
+    assert scripted_venue.calls == []
+
+
+async def test_an_account_of_unknown_kind_counts_as_live(
+    scripted_venue: Any, scripted_clock: ScriptedClock, spy: Market, tmp_path: Path
+) -> None:
+    scripted_venue.is_live = None
+    async with Exchange(scripted_venue, journal=tmp_path / "j.sqlite", clock=scripted_clock) as exchange:
+        with pytest.raises(ConfigurationError, match="not known to be a paper account"):
+            await run_ticks(BuyOnce(), exchange, spy)
+
+
+async def record_a_run(exchange: Exchange, venue: Any, spy: Market, directory: Path) -> RecordingReader:
+    venue.fills_at_once = True
+    await run_ticks(BuyOnce(), exchange, spy, record=directory)
+    return RecordingReader(directory)
+
+
+async def test_a_fresh_core_that_is_handed_the_recording_sends_the_same_orders(
+    exchange: Exchange, scripted_venue: Any, spy: Market, tmp_path: Path
+) -> None:
+    recording = await record_a_run(exchange, scripted_venue, spy, tmp_path / "run")
+    fresh = Core(BuyOnce(), profiles={"scripted": exchange.profile}, guards=default_guards())
+    verdict = replay_verdict(fresh, recording, recording.requests())
+    assert (verdict.matches, verdict.recorded, verdict.replayed) == (True, 1, 1)
+
+
+async def test_a_changed_strategy_gives_false_and_shows_the_first_difference(
+    exchange: Exchange, scripted_venue: Any, spy: Market, tmp_path: Path
+) -> None:
+    recording = await record_a_run(exchange, scripted_venue, spy, tmp_path / "run")
+    changed = Core(BuyOnce(size=4), profiles={"scripted": exchange.profile}, guards=default_guards())
+    verdict = replay_verdict(changed, recording, recording.requests())
+    assert not verdict.matches
+    assert "request 1" in verdict.first_difference
+    assert "size was 3, is 4" in verdict.first_difference
