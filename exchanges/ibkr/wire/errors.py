@@ -100,5 +100,5 @@ def _envelope_text(content: bytes, keys: tuple[str, ...]) -> str:
     for key in keys:
         value: object = getattr(envelope, key)
         if value not in (None, "", False):
-            return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            return value.strip() if isinstance(value, str) else msgspec.json.encode(value).decode()
     return ""
