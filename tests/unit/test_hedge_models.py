@@ -129,6 +129,11 @@ def test_the_two_state_model_holds_the_same_at_every_quote():
     assert model.shares(Decimal(0), None, None, 0) == 0
 
 
+def test_the_two_state_model_needs_fewer_contracts_of_a_hedge_with_a_multiplier():
+    model = prepared(TwoState(price_up=6100, price_down=5900), YES, replace(SPY, multiplier=Decimal(5)))
+    assert model.shares(Decimal(1000), None, None, 0) == -1
+
+
 def test_two_states_with_one_price_are_refused_when_the_model_is_made():
     with pytest.raises(ConfigurationError, match="different share prices"):
         TwoState(price_up=600, price_down=600)

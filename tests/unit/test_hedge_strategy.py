@@ -329,6 +329,13 @@ def test_inside_the_band_nothing_is_traded():
     assert [o.request.size for o in ctx.sent] == [10]
 
 
+def test_what_is_on_its_way_counts_as_held():
+    _, ctx = holding()
+    ctx.exposure = lambda instrument: D(-20)
+    ctx.see(S, 600.00, 600.02)
+    assert asked(ctx.sent[0]) == (S, "SELL", 30, D("599.99"))
+
+
 def test_the_target_is_in_whole_lots():
     strategy, ctx = holding(model=FixedRatio("-0.0574"), lot=10)
     ctx.see(S, 600.00, 600.02)

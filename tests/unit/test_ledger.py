@@ -114,6 +114,13 @@ def test_a_flat_position_has_no_average_price_and_no_cost():
     assert ledger.positions() == {}
 
 
+def test_closing_everything_leaves_no_crumb_of_cost_behind():
+    ledger = Ledger()
+    ledger.book(fill("1", "0.12345678901234"))
+    ledger.book(fill("-1", "0.12345678901234"))
+    assert (ledger.cost(S), ledger.realized(S), ledger.cash()) == (0, 0, 0)
+
+
 def test_money_counts_the_multiplier_and_prices_do_not():
     option = replace(SPY, market_id=MarketId("2"), multiplier=D(100))
     ledger = Ledger()
