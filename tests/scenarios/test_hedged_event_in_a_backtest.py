@@ -163,7 +163,7 @@ def test_the_same_events_give_the_same_run():
 
 
 def test_a_guard_that_refuses_the_hedge_leaves_it_undone_and_says_so():
-    core, strategy, _ = run(3, guards=[MaxPosition(1000), *default_guards()])
+    core, _, _ = run(3, guards=[MaxPosition(1000), *default_guards()])
     assert core.log == []
     core, _, _ = run(3, guards=[_NoStock()], model=DigitalDelta(volatility=VOLATILITY, ratio=10))
     assert core.position(SPY.instrument()) == 0
