@@ -1,0 +1,126 @@
+"""The gateway as an ASGI application: finds the handler, checks the session, answers in JSON."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from exchanges.ibkr.simulator import (
+    account_routes,
+    contract_routes,
+    forecast_routes,
+    market_data_routes,
+    order_routes,
+    portfolio_routes,
+    session_routes,
+)
+from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request
+from exchanges.ibkr.simulator.state import State
+
+PREFIX = "/v1/api"
+_OLD_PREFIX = "/v1/portal"
+_NOT_FOUND = "<html><body><h1>Resource not found</h1></body></html>"
+_SIGNED_IN = "<html><body>Client login succeeds</body></html>"
+ROUTES: Sequence[Route] = (
+    *session_routes.ROUTES,
+    *account_routes.ROUTES,
+    *portfolio_routes.ROUTES,
+    *contract_routes.ROUTES,
+    *forecast_routes.ROUTES,
+    *market_data_routes.ROUTES,
+    *order_routes.ROUTES,
+)
+
+
+class Router:
+    """Finds routes by path: fixed paths by name, the others by pattern."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._fixed = {(method, r.path): r for r in routes if "{" not in r.path for method in r.methods.split()}
+        self._patterns = [
+            (r.methods.split(), re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", r.path)), r)
+            for r in routes
+            if "{" in r.path
+        ]
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        fixed = self._fixed.get((method, path))
+        if fixed is not None:
+            return fixed, {}
+        for methods, pattern, route in self._patterns:
+            if method in methods and (found := pattern.fullmatch(path)):
+                return route, found.groupdict()
+        return None
+
+
+class GatewayApp:
+    """Serves `/v1/api` (and the old `/v1/portal`) from the state of one gateway."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._router = Router(ROUTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith(_OLD_PREFIX + "/"):
+            path = PREFIX + path.removeprefix(_OLD_PREFIX)
+        request = Request(scope, receive)
+        response = await self._answer(path, request)
+        await response(scope, receive, send)
+
+    async def _answer(self, path: str, request: Request) -> Response:
+        if not path.startswith(PREFIX + "/"):
+            return self._page(path)
+        path = path.removeprefix(PREFIX).rstrip("/")
+        if self._state.pacing is not None and not self._state.pacing.admits(path):
+            return _json({"error": "Too Many Requests", "statusCode": 429}, 429)
+        found = self._router.find(request.method, path)
+        try:
+            if found is None:
+                self._check(Needs.LOGIN)
+                return HTMLResponse(_NOT_FOUND, 404)
+            route, parts = found
+            call = Call(method=request.method, path=parts, query=dict(request.query_params), body=await request.body())
+            self._check(route.needs)
+            self._state.advance()
+            return _json(route.handle(self._state, call))
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    def _page(self, path: str) -> Response:
+        if path == "/":
+            return RedirectResponse("/sso/Login?forwardTo=22&RL=1&ip2loc=US", 302)
+        if path == "/sso/Login":
+            # A simulator has no password to ask for: opening the page signs in.
+            self._state.session.log_in()
+            return HTMLResponse(_SIGNED_IN)
+        return HTMLResponse(_NOT_FOUND, 404)
+
+    def _check(self, needs: Needs) -> None:
+        session = self._state.session
+        session.touch()
+        if needs is Needs.NOTHING:
+            return
+        if not session.logged_in:
+            raise Refusal(401, {"error": "not authenticated", "statusCode": 401})
+        if needs is Needs.PORTFOLIO and not session.portfolio_queried:
+            raise bad_request("Please query /portfolio/accounts first")
+        if needs in (Needs.BROKERAGE, Needs.ACCOUNTS) and not session.established:
+            raise bad_request("no bridge")
+        if needs is Needs.ACCOUNTS and not session.brokerage.accounts_queried:
+            raise bad_request("Please query /accounts first")
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json; charset=utf-8")
+
+
+def _refused(refusal: Refusal) -> Response:
+    if refusal.body is None:
+        return Response(b"", refusal.status)
+    if isinstance(refusal.body, str):
+        return PlainTextResponse(refusal.body, refusal.status)
+    return _json(refusal.body, refusal.status)

@@ -1,0 +1,69 @@
+"""A contract in the gateway's words: the texts and rows that several endpoints share."""
+
+from datetime import date
+
+from exchanges.ibkr.simulator.contracts import Contract, expiry_text, occ_symbol
+
+_SIDES = {"C": "YES", "P": "NO"}
+
+
+def strike_text(strike: float) -> str:
+    return f"{strike:g}"
+
+
+def position_description(contract: Contract) -> str:
+    """`contractDesc` of a position."""
+    if contract.is_event:
+        return local_symbol(contract)
+    if contract.sec_type == "OPT":
+        month = date(int(contract.expiry[:4]), int(contract.expiry[4:6]), 1).strftime("%b%Y").upper()
+        strike = strike_text(contract.strike)
+        return f"{contract.symbol:<6} {month} {strike} {contract.right} [{occ_symbol(contract)} 100]"
+    return contract.symbol
+
+
+def local_symbol(contract: Contract) -> str:
+    if contract.is_event:
+        side = _SIDES[contract.right]
+        return f"{contract.symbol} {expiry_text(contract.expiry)} {strike_text(contract.strike)} {side}"
+    return occ_symbol(contract) if contract.sec_type == "OPT" else contract.symbol
+
+
+def order_name(contract: Contract) -> str:
+    """How an order's description names what is traded."""
+    return contract.symbol if contract.sec_type == "STK" else local_symbol(contract)
+
+
+def secdef_row(contract: Contract) -> dict[str, object]:
+    """One row of `/trsrv/secdef`; enriched positions carry the same keys."""
+    derived = contract.sec_type == "OPT"
+    return {
+        "incrementRules": [{"lowerEdge": 0.0, "increment": 0.01}],
+        "displayRule": {
+            "magnification": 0,
+            "displayRuleStep": [{"decimalDigits": 2, "lowerEdge": 0.0, "wholeDigits": 4}],
+        },
+        "conid": contract.conid,
+        "currency": contract.currency,
+        "chineseName": contract.name,
+        "allExchanges": contract.valid_exchanges.removeprefix("SMART,"),
+        "listingExchange": contract.main_exchange,
+        "countryCode": "US" if contract.is_us else "",
+        "name": contract.name,
+        "assetClass": contract.sec_type,
+        "expiry": contract.expiry or None,
+        "lastTradingDay": contract.expiry or None,
+        "group": None,
+        "putOrCall": contract.right or None,
+        "sector": None,
+        "sectorGroup": None,
+        "strike": strike_text(contract.strike),
+        "ticker": contract.symbol,
+        "undConid": contract.underlying,
+        "multiplier": float(contract.multiplier or 0),
+        "type": "" if derived else contract.type,
+        "hasOptions": contract.has_options,
+        "fullName": local_symbol(contract),
+        "isUS": contract.is_us,
+        "isEventContract": contract.is_event,
+    }

@@ -1,0 +1,83 @@
+"""One account's money and positions, in exact decimals.
+
+The simulator keeps its own books on purpose: they are compared with those of the adapter's side, so they must not
+share code with them. Average cost includes commissions, as IBKR's does.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Holding:
+    """What is held of one conid. `cost` is what was paid for it, negative for a short position."""
+
+    position: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+
+    @property
+    def average_cost(self) -> Decimal:
+        """Per unit of size, multiplier included; 0 without a position."""
+        return self.cost / self.position if self.position else ZERO
+
+
+@dataclass
+class Ledger:
+    """Cash in USD, holdings by conid, and what was paid in commissions."""
+
+    cash: Decimal
+    holdings: dict[int, Holding] = field(default_factory=dict)
+    commissions: Decimal = ZERO
+
+    def holding(self, conid: int) -> Holding:
+        return self.holdings.setdefault(conid, Holding())
+
+    def position(self, conid: int) -> Decimal:
+        held = self.holdings.get(conid)
+        return held.position if held else ZERO
+
+    def trade(
+        self, conid: int, signed: Decimal, price: Decimal, *, factor: int = 1, commission: Decimal = ZERO
+    ) -> None:
+        """Book a purchase (`signed` above 0) or a sale at `price` per unit; `factor` is the multiplier."""
+        held = self.holding(conid)
+        value = signed * price * factor
+        self.cash -= value + commission
+        self.commissions += commission
+        closing = ZERO
+        if held.position * signed < 0:
+            closing = min(abs(signed), abs(held.position)).copy_sign(signed)
+        share = closing / signed
+        fee_on_closing = commission * share
+        if closing:
+            released = held.average_cost * -closing
+            held.realized += -closing * price * factor - released - fee_on_closing
+            held.cost -= released
+            held.position += closing
+        held.position += signed - closing
+        held.cost += (value + commission) - (closing * price * factor + fee_on_closing)
+
+    def pair_off(self, bought: int, other: int, payout: Decimal) -> Decimal:
+        """Net what is held of both sides of an event: each pair turns into `payout`. Returns the number of pairs."""
+        pairs = min(self.position(bought), self.position(other))
+        if pairs <= 0:
+            return ZERO
+        self.cash += pairs * payout
+        for conid in (bought, other):
+            held = self.holding(conid)
+            released = held.average_cost * pairs
+            # The payout belongs to the pair; half of it is shown as each side's result.
+            held.realized += pairs * payout / 2 - released
+            held.cost -= released
+            held.position -= pairs
+        return pairs
+
+    def settle(self, conid: int, payout: Decimal) -> None:
+        """An event is over: every contract of this conid turns into `payout` (0 for the side that was wrong)."""
+        held = self.holding(conid)
+        self.cash += held.position * payout
+        held.realized += held.position * payout - held.cost
+        held.position = held.cost = ZERO

@@ -1,0 +1,148 @@
+"""What goes wrong on purpose between a simulator and its client.
+
+    plan = FaultPlan([Fault(match="POST */orders", when="after", action="drop")])     # placed, but the answer is lost
+    plan = FaultPlan.parse('''
+        [[fault]]
+        match = "GET */marketdata/snapshot"
+        action = "html"
+        times = 3
+    ''')
+
+The server harness applies a plan around any handler, so a fault needs no help from the venue's own code.
+
+    when      before     the handler is not run: nothing happened
+              after      the handler has run; its answer is lost, late or replaced
+              during     the handler has run; half of the answer's body leaves, then the connection is cut (drop only)
+    action    drop       the connection is cut without an answer
+              status     `status` (503) with a short JSON error
+              html       an HTML page, as a proxy shows it (`status`, 200)
+              empty      no body (`status`, 200)
+              truncate   the first half of the true body, as a complete HTTP answer
+              silence    nothing until the client gives up or `seconds` have passed; then the connection is cut
+              delay      the true answer, `seconds` late
+              duplicate  the request reaches the handler twice, as when a proxy repeats it; the second answer is sent
+"""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+import msgspec
+
+from horizon.errors import ConfigurationError
+
+When = Literal["before", "after", "during"]
+Action = Literal["drop", "status", "html", "empty", "truncate", "silence", "delay", "duplicate"]
+_NEEDS_THE_ANSWER: tuple[Action, ...] = ("truncate", "duplicate")
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of mishap; the module's table says what `when` and `action` mean.
+
+    `match` is a method (or `*`) and a path pattern with `*`, without the query: `POST */orders`. The first `skip`
+    requests that match pass unharmed, the next `times` do not. `seconds` is clock time, for delay and silence.
+    Raises ConfigurationError for a combination without a meaning.
+    """
+
+    match: str
+    action: Action
+    when: When = "before"
+    status: int | None = None
+    seconds: float | None = None
+    times: int = 1
+    skip: int = 0
+
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise ConfigurationError(f"fault {self.match!r}: {problem}")
+
+    def _problem(self) -> str:
+        action, seconds = self.action, self.seconds
+        if len(self.match.split()) != 2:
+            return 'expected match as a method and a path pattern, such as "POST */orders"'
+        if action not in get_args(Action):
+            return f"expected an action among {', '.join(get_args(Action))}, found {action!r}"
+        if self.when not in get_args(When):
+            return f"expected when among {', '.join(get_args(When))}, found {self.when!r}"
+        if self.when == "during" and action != "drop":
+            return f"'during' cuts the connection half way, which is action 'drop', found {action!r}"
+        if self.when == "before" and action in _NEEDS_THE_ANSWER:
+            return f"{action!r} needs the true answer: say when='after'"
+        if action == "delay" and not (seconds is not None and seconds > 0):
+            return f"a delay needs seconds above 0, found {seconds}"
+        if seconds is not None and action not in ("delay", "silence"):
+            return f"seconds belong to delay and silence, found action {action!r}"
+        return self._problem_with_numbers()
+
+    def _problem_with_numbers(self) -> str:
+        if self.status is not None and self.action not in ("status", "html", "empty"):
+            return f"status belongs to the actions status, html and empty, found {self.action!r}"
+        if self.status is not None and not 200 <= self.status <= 599:
+            return f"expected a status from 200 to 599, found {self.status}"
+        if self.times < 1 or self.skip < 0:
+            return f"expected times of at least 1 and skip of at least 0, found {self.times} and {self.skip}"
+        return ""
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is meant, however often the fault was used already."""
+        wanted, pattern = self.match.split()
+        return wanted in ("*", method) and fnmatchcase(path, pattern)
+
+
+@dataclass
+class _Pending:
+    fault: Fault
+    skip: int
+    left: int
+
+
+class FaultPlan:
+    """Faults in order of precedence; the first that matches and is not used up is applied, one per request."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._pending: list[_Pending] = []
+        self.applied: list[tuple[Fault, str]] = []
+        """What was done so far, as (fault, "METHOD path")."""
+        for fault in faults:
+            self.add(fault)
+
+    @classmethod
+    def parse(cls, text: str) -> "FaultPlan":
+        """A plan from TOML with one `[[fault]]` table per fault. Raises ConfigurationError, naming the fault."""
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"the fault plan is not valid TOML: {error}") from None
+        unknown = sorted(set(document) - {"fault"})
+        tables = document.get("fault", [])
+        if unknown or not isinstance(tables, list):
+            found = ", ".join(unknown) or "one [fault] table"
+            raise ConfigurationError(f"expected only [[fault]] tables in a fault plan, found {found}")
+        return cls(_fault(number, table) for number, table in enumerate(tables, start=1))
+
+    def add(self, fault: Fault) -> None:
+        """Put one more fault at the end; this works while the server runs."""
+        self._pending.append(_Pending(fault, fault.skip, fault.times))
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault for this request, counted as used; None when the request passes unharmed."""
+        for pending in self._pending:
+            if not pending.left or not pending.fault.matches(method, path):
+                continue
+            if pending.skip:
+                pending.skip -= 1
+                continue
+            pending.left -= 1
+            self.applied.append((pending.fault, f"{method} {path}"))
+            return pending.fault
+        return None
+
+
+def _fault(number: int, table: object) -> Fault:
+    try:
+        return msgspec.convert(table, Fault)
+    except (msgspec.ValidationError, ConfigurationError) as error:
+        raise ConfigurationError(f"fault number {number} of the plan: {error}") from None
