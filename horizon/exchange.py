@@ -165,9 +165,9 @@ class Exchange:
         """Every account of this login."""
         return await self._venue.accounts()
 
-    async def account(self) -> Account:
-        """Summary and balances per currency of the chosen account."""
-        return await self._venue.balances(self.account_id)
+    async def account(self, account_id: str | None = None) -> Account:
+        """Summary and balances per currency of the chosen account, or of another one of the login."""
+        return await self._venue.balances(self._one_of(account_id))
 
     async def find_markets(self, query: MarketQuery | str) -> Sequence[Market]:
         """Every market that fits; text is a symbol."""
@@ -203,13 +203,13 @@ class Exchange:
             raise ConfigurationError(f"{self.name} knows no order {key!r} of account {self.account_id}")
         return found
 
-    async def fills(self, days: int = 1) -> Sequence[Fill]:
-        """Executions of this account over the last `days` trading days, oldest first."""
-        return await self._venue.fills(self.account_id, days)
+    async def fills(self, days: int = 1, *, account_id: str | None = None) -> Sequence[Fill]:
+        """Executions over the last `days` trading days, oldest first."""
+        return await self._venue.fills(self._one_of(account_id), days)
 
-    async def positions(self) -> Sequence[Position]:
-        """Everything this account holds."""
-        return await self._venue.positions(self.account_id)
+    async def positions(self, *, account_id: str | None = None) -> Sequence[Position]:
+        """Everything the account holds."""
+        return await self._venue.positions(self._one_of(account_id))
 
     # -- trading -------------------------------------------------------------------------------------------------
 
@@ -277,6 +277,10 @@ class Exchange:
 
     def _closed(self) -> ConfigurationError:
         return ConfigurationError(f"{self.name} is not open: use `async with` or call open() first")
+
+    def _one_of(self, account_id: str | None) -> AccountId:
+        """The chosen account, or another; the venue refuses one that is not of this login."""
+        return self.account_id if account_id is None else AccountId(account_id)
 
     def _service(self) -> OrderService:
         if self._orders is None:

@@ -1,26 +1,39 @@
 """`horizon run my_strategy.py`: run a strategy from a file."""
 
+import asyncio
 import importlib.util
 import inspect
 import sys
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from horizon.cli.market_day import OPENING, made_day
 from horizon.cli.output import errors, print_json, results
+from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError
 from horizon.model import plain
+from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Strategy
+
+if TYPE_CHECKING:
+    from exchanges.ibkr.exchange import InteractiveBrokers
 
 
 def command(
     file: Annotated[Path, typer.Argument(help="A Python file with one Strategy class (or say which with --class).")],
     class_name: Annotated[str, typer.Option("--class", help="Which Strategy of the file.")] = "",
     embedded: Annotated[bool, typer.Option("--embedded", help="On an embedded gateway, without an account.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="With --embedded: market time passes as fast as the machine allows.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the embedded gateway's prices.")] = 7,
     api_url: Annotated[str, typer.Option(help="The gateway or API to use.")] = "https://localhost:5000/v1/api",
     account: Annotated[str | None, typer.Option(help="Account id; otherwise IBKR_ACCOUNT_ID.")] = None,
     certificate: Annotated[
@@ -32,11 +45,12 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
-    import asyncio
-
     strategy = load_strategy(file, class_name)
+    if fast and not embedded:
+        raise ConfigurationError("--fast goes with --embedded: a real market keeps its own time")
     duration = None if seconds is None else timedelta(seconds=seconds)
-    result = asyncio.run(_run(strategy, embedded, api_url, account, certificate, interval, duration, record))
+    place = _Place(embedded=embedded, fast=fast, seed=seed, api_url=api_url, account=account, certificate=certificate)
+    result = asyncio.run(_run(strategy, place, interval, duration, record))
     for _, line in result.log:
         errors.print(line, markup=False)
     if json:
@@ -45,27 +59,48 @@ def command(
         _print(result)
 
 
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to run."""
+
+    embedded: bool
+    fast: bool
+    seed: int
+    api_url: str
+    account: str | None
+    certificate: str | None
+
+
 async def _run(
-    strategy: Strategy,
-    embedded: bool,
-    api_url: str,
-    account: str | None,
-    certificate: str | None,
-    interval: float,
-    duration: timedelta | None,
-    record: Path | None,
+    strategy: Strategy, place: _Place, interval: float, duration: timedelta | None, record: Path | None
 ) -> RunResult:
     from exchanges.ibkr.exchange import InteractiveBrokers
 
     async with AsyncExitStack() as stack:
-        if embedded:
-            from exchanges.ibkr.simulator import Simulator
-
-            gateway = await stack.enter_async_context(Simulator())
-            api_url, account = gateway.base_url, account or gateway.accounts[0]
-            certificate = str(gateway.certificate)
-        broker = InteractiveBrokers(api_url=api_url, account_id=account, certificate=certificate)
+        if not place.embedded:
+            broker = InteractiveBrokers(api_url=place.api_url, account_id=place.account, certificate=place.certificate)
+        else:
+            broker = await _embedded(stack, place)
         return await run_async(strategy, broker, interval=interval, duration=duration, record=record)
+
+
+async def _embedded(stack: AsyncExitStack, place: _Place) -> "InteractiveBrokers":
+    """A broker on a gateway of its own, with a journal that goes with it."""
+    from exchanges.ibkr.exchange import InteractiveBrokers
+    from exchanges.ibkr.simulator import Simulator
+
+    clock: Clock = SystemClock()
+    if place.fast:
+        clock = await stack.enter_async_context(ScriptedClock(OPENING).running())
+    prices = made_day(place.seed) if place.fast else None
+    gateway = await stack.enter_async_context(Simulator(clock=clock, prices=prices, seed=place.seed))
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="horizon-")))
+    return InteractiveBrokers(
+        api_url=gateway.base_url,
+        account_id=place.account or gateway.accounts[0],
+        certificate=gateway.certificate,
+        journal=folder / "journal.sqlite",
+        clock=clock,
+    )
 
 
 def load_strategy(file: Path, class_name: str = "") -> Strategy:

@@ -21,13 +21,9 @@ def group() -> None:
 def ibkr(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
     bars: Annotated[Path | None, typer.Option(help="One-minute bars (CSV) that SPY follows from now on.")] = None,
-    plain_http: Annotated[
-        bool, typer.Option("--plain-http", help="Without TLS.")
-    ] = False,
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="Without TLS.")] = False,
     seed: Annotated[int, typer.Option(help="Of the made prices.")] = 7,
-    pacing: Annotated[
-        bool, typer.Option("--pacing", help="Answer 429 beyond IBKR's limits.")
-    ] = False,
+    pacing: Annotated[bool, typer.Option("--pacing", help="Answer 429 beyond IBKR's limits.")] = False,
     json: Annotated[bool, typer.Option("--json", help="First line on stdout: one JSON object.")] = False,
 ) -> None:
     """An embedded IBKR Client Portal gateway: signed in to a paper login with two accounts."""

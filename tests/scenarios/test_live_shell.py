@@ -233,7 +233,7 @@ async def test_a_fresh_core_that_is_handed_the_recording_sends_the_same_orders(
 ) -> None:
     recording = await record_a_run(exchange, scripted_venue, spy, tmp_path / "run")
     fresh = Core(BuyOnce(), profiles={"scripted": exchange.profile}, guards=default_guards())
-    verdict = replay_verdict(fresh, recording, recording.requests())
+    verdict = replay_verdict(fresh, recording, list(recording.requests()))
     assert (verdict.matches, verdict.recorded, verdict.replayed) == (True, 1, 1)
 
 
@@ -242,7 +242,7 @@ async def test_a_changed_strategy_gives_false_and_shows_the_first_difference(
 ) -> None:
     recording = await record_a_run(exchange, scripted_venue, spy, tmp_path / "run")
     changed = Core(BuyOnce(size=4), profiles={"scripted": exchange.profile}, guards=default_guards())
-    verdict = replay_verdict(changed, recording, recording.requests())
+    verdict = replay_verdict(changed, recording, list(recording.requests()))
     assert not verdict.matches
     assert "request 1" in verdict.first_difference
     assert "size was 3, is 4" in verdict.first_difference

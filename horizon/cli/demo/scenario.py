@@ -14,6 +14,7 @@ from horizon.cli.demo.outcome import DemoOutcome
 from horizon.cli.demo.picture import draw
 from horizon.cli.demo.pnl import PnlCurve, variance_reduction
 from horizon.cli.demo.progress import Progress
+from horizon.cli.market_day import VOLATILITY, made_day
 from horizon.clock import NANOSECONDS, SystemClock
 from horizon.engine.core import Core
 from horizon.engine.parity import ParityReport, replay_verdict
@@ -39,7 +40,6 @@ from horizon.simulation.prices import (
     TRADING_SECONDS_PER_YEAR,
     BarsPath,
     PricePath,
-    SyntheticPath,
     annualised_volatility,
 )
 from horizon.simulation.scripted_clock import ScriptedClock
@@ -48,9 +48,6 @@ from horizon.strategies import HedgeStrategy
 INDEX_TO_ETF = 10.0
 """The gateway's index is 10 x SPY: its own simplification, said by it and here."""
 EVENT_SYMBOL = "SPXC"
-_OPENING = 1_785_159_000 * NANOSECONDS
-"""2026-07-27 09:30 in New York: a Monday on which the made path begins."""
-_SESSION = 6.5 * 3600
 _LAST_MINUTES = 20 * 60
 """Seconds before the close at which the run stops: near the strike, a delta hedge means nothing in the last minutes."""
 _CALENDAR_SECONDS_PER_YEAR = 365 * 24 * 3600
@@ -181,11 +178,8 @@ def verdict(recording: Path, strategy: HedgeStrategy) -> ParityReport:
 
 def _plan(options: DemoOptions) -> _Plan:
     if options.bars is None:
-        end = _OPENING + int(_SESSION * NANOSECONDS)
-        path: PricePath = SyntheticPath(
-            "SPY", seed=options.seed, start=_OPENING, end=end, initial=640.0, volatility=0.16
-        )
-        volatility = 0.16
+        path: PricePath = made_day(options.seed)
+        volatility = VOLATILITY
     else:
         path = BarsPath("SPY", read_bars(options.bars))
         volatility = annualised_volatility(path)
