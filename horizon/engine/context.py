@@ -1,11 +1,13 @@
 """What a callback sees of the core: the implementation of `horizon.strategy.Context`. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from msgspec.structs import replace
 
+from horizon.accounting import Ledger
+from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError
 from horizon.model import (
     Account,
@@ -19,18 +21,41 @@ from horizon.model import (
     OrderType,
     Quote,
     Side,
+    Start,
     TimeInForce,
     exact,
 )
+from horizon.orders.desk import Desk
 
-if TYPE_CHECKING:
-    from horizon.engine.core import Core
+
+class CoreState(Protocol):
+    """What a callback's verbs rest on: the core, seen from a callback."""
+
+    now: int
+    start: Start | None
+    ledger: Ledger
+    timers: Timers
+    log: list[tuple[int, str]]
+    stop_requested: str | None
+
+    @property
+    def markets(self) -> Mapping[str, Market]: ...
+    @property
+    def desks(self) -> Mapping[str, Desk]: ...
+    def quote(self, name: Instrument) -> Quote | None: ...
+    def position(self, name: Instrument) -> Decimal: ...
+    def exposure(self, name: Instrument) -> Decimal: ...
+    def unresolved(self, name: Instrument) -> bool: ...
+    def order(self, client_order_id: ClientOrderId) -> Order | None: ...
+    def orders(self, name: Instrument | None = None) -> list[Order]: ...
+    def submit(self, requests: Sequence[OrderRequest]) -> list[Order]: ...
+    def cancel(self, client_order_id: ClientOrderId) -> None: ...
 
 
 class CoreContext:
     """A thin door to the core, with the verbs a strategy author uses."""
 
-    def __init__(self, core: "Core") -> None:
+    def __init__(self, core: CoreState) -> None:
         self._core = core
 
     @property

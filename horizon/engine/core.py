@@ -177,7 +177,6 @@ class Core:
             refusal = self._refusal(request)
             if refusal is not None:
                 return [desk.refuse(each, *refusal, self.now) for each in complete]
-        for request in complete:
             for guard in self._guards:
                 guard.sent(request, self.now)
         self.requests_sent += len(complete)

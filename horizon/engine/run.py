@@ -25,6 +25,7 @@ from horizon.model import (
     Fill,
     Instrument,
     Market,
+    MarketKind,
     MarketQuery,
     Order,
     Position,
@@ -36,6 +37,7 @@ from horizon.ports import Feed
 from horizon.recording.writer import Recorder
 from horizon.strategy import Strategy
 
+_TWIN = ".twin"
 _START_READS = 5
 """How often positions are read again because a fill came in between."""
 
@@ -162,7 +164,12 @@ async def _resolve(strategy: Strategy, exchanges: Mapping[str, Exchange]) -> dic
             raise ConfigurationError(
                 f"market {name!r}: expected exchange to be one of {', '.join(exchanges)}, found {query.exchange!r}"
             )
-        found[name] = await exchanges[asked].market(query)
+        found[name] = market = await exchanges[asked].market(query)
+        if market.event is not None and market.event.twin is not None:
+            # needed for booking: buying one side while the other is held closes both
+            found[name + _TWIN] = await exchanges[asked].market(
+                MarketQuery(market_id=market.event.twin, kind=MarketKind.EVENT)
+            )
     if not found:
         raise ConfigurationError(f"{type(strategy).__name__} declares no markets: set its `markets`")
     return found
@@ -198,7 +205,12 @@ async def _start(markets: dict[str, Market], exchanges: Mapping[str, Exchange], 
 
 
 def _instruments(markets: Mapping[str, Market], exchange: Exchange) -> list[Instrument]:
-    return [market.instrument() for market in markets.values() if market.exchange == exchange.name]
+    """What the feed delivers: the declared markets, not their twins."""
+    return [
+        market.instrument()
+        for name, market in markets.items()
+        if market.exchange == exchange.name and not name.endswith(_TWIN)
+    ]
 
 
 async def _stop_after(shell: LiveShell, clock: Clock, duration: timedelta | None) -> None:

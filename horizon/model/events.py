@@ -84,7 +84,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     time: int
     run_id: str
     markets: dict[str, Market]
-    """By the name under which the strategy declared each."""
+    """By the name under which the strategy declared each; the other side of an event is there as `NAME.twin`."""
     accounts: tuple[Account, ...]
     positions: tuple[Position, ...] = ()
     known_fills: tuple[Fill, ...] = ()

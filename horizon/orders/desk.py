@@ -209,14 +209,17 @@ class Desk:
             total += pending * order.request.order_side.sign
         return total
 
-    def extremes(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        """Signed sizes (lowest, highest) that open and in-doubt orders could add if the worst of them fill."""
+    def extremes(self, instrument: Instrument, *, without: ClientOrderId | None = None) -> tuple[Decimal, Decimal]:
+        """Signed sizes (lowest, highest) that open and in-doubt orders could add if the worst of them fill.
+
+        `without` leaves out what remains of one order: the one that a change would take the place of.
+        """
         certain = lowest = highest = ZERO
         exits: dict[str, tuple[Decimal, Decimal]] = {}
         for order in self._by_instrument.get(instrument, {}).values():
             sign = order.request.order_side.sign
             certain += (order.filled - order.booked) * sign
-            signed = order.remaining * sign
+            signed = ZERO if order.client_order_id == without else order.remaining * sign
             one_of = order.request.group or order.request.parent
             if one_of:
                 low, high = exits.get(one_of, (ZERO, ZERO))

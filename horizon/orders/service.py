@@ -69,7 +69,6 @@ class OrderService:
         ledger = await self._started_ledger()
         for request in complete:
             await self._check(request, ledger)
-        for request in complete:
             for guard in self._guards:
                 guard.sent(request, now)
         orders = desk.submit(complete, now)
@@ -79,7 +78,7 @@ class OrderService:
     async def change(self, order: Order, changes: dict[str, object]) -> Order:
         """Change a working order; a size is the total, fills included."""
         request = replace(order.request, **changes)
-        await self._check(request, await self._started_ledger())
+        await self._check(request, await self._started_ledger(), replaces=order.client_order_id)
         if self._desk.change(order.client_order_id, request, self._clock.now()) is None:
             status = self.latest(order).status
             raise InvalidOrder(f"order {order.client_order_id} can't be changed: it is {status}", rule="replace")
@@ -149,7 +148,7 @@ class OrderService:
             self._ledger = ledger
         return self._ledger
 
-    async def _check(self, request: OrderRequest, ledger: Ledger) -> None:
+    async def _check(self, request: OrderRequest, ledger: Ledger, *, replaces: ClientOrderId | None = None) -> None:
         market = self.markets.get(request.market_id)
         if market is None:
             market = await self._venue.market(MarketQuery(market_id=request.market_id))
@@ -161,7 +160,7 @@ class OrderService:
         self._venue.profile.check(request, market)
         for quote in await self._venue.quotes([name]):
             self.quotes[quote.instrument] = quote
-        refusal = check_all(self._guards, request, _View(self, ledger, self._clock.now()))
+        refusal = check_all(self._guards, request, _View(self, ledger, self._clock.now(), replaces))
         if refusal is not None:
             rule, reason = refusal
             self._desk.refuse(request, rule, reason, self._clock.now())
@@ -203,15 +202,17 @@ class OrderService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def extremes(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        return self._desk.extremes(instrument)
+    def extremes(self, instrument: Instrument, *, without: ClientOrderId | None) -> tuple[Decimal, Decimal]:
+        """What open and in-doubt orders could add, leaving one out."""
+        return self._desk.extremes(instrument, without=without)
 
 
 class _View:
     """What guards may look at."""
 
-    def __init__(self, service: OrderService, ledger: Ledger, now: int) -> None:
+    def __init__(self, service: OrderService, ledger: Ledger, now: int, replaces: ClientOrderId | None) -> None:
         self._service = service
+        self._replaces = replaces
         self._ledger = ledger
         self._now = now
 
@@ -229,6 +230,6 @@ class _View:
         return self._ledger.position(instrument)
 
     def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        low, high = self._service.extremes(instrument)
+        low, high = self._service.extremes(instrument, without=self._replaces)
         held = self.position(instrument)
         return held + low, held + high
