@@ -62,7 +62,8 @@ class RateRule(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.limit is None and self.concurrent is None) or (self.limit or 1) < 1 or (self.concurrent or 1) < 1:
+        bounds = [bound for bound in (self.limit, self.concurrent) if bound is not None]
+        if not bounds or min(bounds) < 1:
             raise ValueError(f"rate rule {self.name!r}: expected a limit or concurrent of at least 1")
         if self.seconds <= 0 or not 0 <= self.reserved < (self.limit or 1):
             raise ValueError(f"rate rule {self.name!r}: expected seconds > 0 and 0 <= reserved < limit")

@@ -45,7 +45,7 @@ class Alert(Private, frozen=True):
     expire_time: str | None = None
     order_status: str | None = None
     time_zone: str | None = None
-    conditions: list[AlertCondition] = []
+    conditions: list[AlertCondition] = msgspec.field(default_factory=list)
 
 
 class UnreadCount(msgspec.Struct, frozen=True):
