@@ -1,0 +1,252 @@
+"""Interactive Brokers as a `horizon.ports.Venue`: everything is done by the modules beside this one."""
+
+import asyncio
+from collections.abc import Sequence
+
+from exchanges.ibkr.account import AccountReader
+from exchanges.ibkr.client import Client
+from exchanges.ibkr.confirmations import Policy, Ticket
+from exchanges.ibkr.forecastex import Forecasts
+from exchanges.ibkr.mapping.contracts import ContractFacts, is_event
+from exchanges.ibkr.market_data import MarketData
+from exchanges.ibkr.markets import Markets, only
+from exchanges.ibkr.orders import Orders
+from exchanges.ibkr.profile import PROFILE, IbkrProfile
+from exchanges.ibkr.selection import AccountSelection
+from exchanges.ibkr.session import Session
+from exchanges.ibkr.stream import OrderStream
+from horizon.clock import Clock
+from horizon.errors import ConfigurationError, HorizonError
+from horizon.model import (
+    Account,
+    AccountId,
+    ClientOrderId,
+    Fill,
+    Instrument,
+    Market,
+    MarketId,
+    MarketKind,
+    MarketQuery,
+    Notice,
+    NoticeLevel,
+    Order,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Position,
+    Quote,
+    SessionState,
+    instrument,
+)
+from horizon.net.rates import Priority
+from horizon.ports import Capabilities, Confirm, PutVenueEvent
+
+
+class IbkrVenue:
+    """One login, raw: every call goes out once. `market_data`, `markets` and `forecasts` are IBKR's own extras."""
+
+    def __init__(
+        self,
+        client: Client,
+        session: Session,
+        clock: Clock,
+        *,
+        policy: Policy | None = None,
+        name: str = PROFILE.name,
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._clock = clock
+        self._name = name
+        self._put: PutVenueEvent = _nowhere
+        self._polling: asyncio.Task[None] | None = None
+        self._was_ready = False
+        selection = AccountSelection(client, session)
+        self.markets = Markets(client, exchange=name)
+        self.forecasts = Forecasts(client, clock, self.markets, exchange=name)
+        self.market_data = MarketData(client, clock, exchange=name, prepare=self.markets.prepare)
+        self._account = AccountReader(client, clock, session, selection, self.markets.facts, exchange=name)
+        self._orders = Orders(
+            client,
+            clock,
+            selection,
+            _Surroundings(self.markets, self.market_data, self._account, clock),
+            exchange=name,
+            policy=policy or Policy(),
+        )
+        self._stream = OrderStream(self._orders.todays_orders, self._account.fills, clock, exchange=name)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return PROFILE.capabilities
+
+    @property
+    def profile(self) -> IbkrProfile:
+        return PROFILE
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    async def open(self, put: PutVenueEvent) -> None:
+        """Sign in, and from then on report session changes, order changes, fills and notices to `put`."""
+        self._put = put
+        await self._session.open(self._take_session)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._stream.run(put), name=f"{self._name} order polling")
+
+    async def close(self) -> None:
+        """Stop polling, close the market-data streams, end the keep-alive and every connection."""
+        polling, self._polling = self._polling, None
+        if polling is not None:
+            polling.cancel()
+            await asyncio.wait([polling])
+        try:
+            if self.market_data.is_streaming and self._session.state.ready:
+                await self.market_data.unsubscribe_all()
+        except HorizonError as error:
+            self._tell(f"market-data streams could not be closed: {error}")
+        finally:
+            await self._session.close()
+            await self._client.close()
+
+    async def accounts(self) -> Sequence[Account]:
+        return await self._account.accounts()
+
+    async def find_markets(self, query: MarketQuery) -> Sequence[Market]:
+        """Every market that fits; nothing is an empty list. Events are asked for by kind, or by a conid."""
+        if await self._is_event(query):
+            return await self.forecasts.find(query)
+        return await self.markets.find(query)
+
+    async def market(self, query: MarketQuery | str) -> Market:
+        """The one market that is meant; text is a symbol. ConfigurationError for none and for several."""
+        if isinstance(query, str):
+            query = MarketQuery(symbol=query)
+        if query.exchange not in (None, self._name):
+            raise ConfigurationError(f"expected a query for {self._name}, found exchange={query.exchange!r}")
+        if await self._is_event(query):
+            return only(await self.forecasts.find(query), query)
+        return await self.markets.the_one(query)
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        return await self.market_data.quotes(instruments)
+
+    async def place(self, group: Sequence[OrderRequest], confirm: Confirm) -> Sequence[OrderReport]:
+        await self._see_prices(group)
+        return await self._orders.place(group, confirm)
+
+    async def replace(self, order: Order, request: OrderRequest, confirm: Confirm) -> OrderReport:
+        return await self._orders.replace(order, request, confirm)
+
+    async def withdraw(self, order: Order) -> OrderReport:
+        return await self._orders.withdraw(order)
+
+    async def find_order(
+        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+    ) -> OrderReport | None:
+        """The order sent under this id; None only when it is surely absent.
+
+        A child of a bracket that an earlier process placed is found only with its `request`.
+        """
+        return await self._orders.find_order(account_id, client_order_id, request)
+
+    async def open_orders(self, account_id: AccountId) -> Sequence[OrderReport]:
+        return await self._orders.open_orders(account_id)
+
+    async def fills(self, account_id: AccountId, days: int = 1) -> Sequence[Fill]:
+        return await self._account.fills(account_id, days)
+
+    async def positions(self, account_id: AccountId) -> Sequence[Position]:
+        return await self._account.positions(account_id)
+
+    async def balances(self, account_id: AccountId) -> Account:
+        return await self._account.balances(account_id)
+
+    def watch(self, account_id: AccountId, *, orders: bool, fills: bool) -> None:
+        self._stream.watch(account_id, orders=orders, fills=fills)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _is_event(self, query: MarketQuery) -> bool:
+        if query.kind is not None:
+            return query.kind is MarketKind.EVENT
+        if query.market_id is None:
+            return query.threshold is not None or query.nearest_threshold is not None
+        known = self.markets.known(query.market_id)
+        if known is not None:
+            return known.kind is MarketKind.EVENT
+        return is_event(await self.markets.info(query.market_id))
+
+    async def _see_prices(self, group: Sequence[OrderRequest]) -> None:
+        """A market order's prompt is accepted only against a fresh live quote: read one unless it is there already.
+
+        Once a question has been asked it is too late, because nothing else may be sent before its answer.
+        """
+        ticket = Ticket(
+            requests=tuple(group),
+            now=self._clock.now(),
+            quotes={
+                request.market_id: quote
+                for request in group
+                if (quote := self.market_data.latest(request.market_id)) is not None
+            },
+        )
+        unseen = [
+            instrument(self._name, request.market_id, request.side)
+            for request in group
+            if request.order_type is OrderType.MARKET and ticket.fresh_quote(request.market_id) is None
+        ]
+        if not unseen:
+            return
+        try:
+            await self.market_data.read(unseen)
+        except HorizonError as error:
+            # The order may still go through unasked; without a quote the policy refuses a prompt.
+            self._tell(f"no quote before a market order: {error}")
+
+    def _tell(self, text: str) -> None:
+        self._put(Notice(exchange=self._name, time=self._clock.now(), level=NoticeLevel.WARNING, text=text))
+
+    def _take_session(self, state: SessionState) -> None:
+        if state.ready and not self._was_ready:
+            # A new session has forgotten searches, streams and warm caches.
+            for part in (self.markets, self.market_data, self._account):
+                part.forget()
+        self._was_ready = state.ready
+        self._put(state)
+
+
+class _Surroundings:
+    """What the orders module asks of its neighbours."""
+
+    def __init__(self, markets: Markets, market_data: MarketData, account: AccountReader, clock: Clock) -> None:
+        self._markets = markets
+        self._market_data = market_data
+        self._account = account
+        self._clock = clock
+
+    def ticket(self, requests: Sequence[OrderRequest]) -> Ticket:
+        ids = {request.market_id for request in requests}
+        quotes = {market_id: self._market_data.latest(market_id) for market_id in ids}
+        known = {market_id: self._markets.known(market_id) for market_id in ids}
+        return Ticket(
+            requests=tuple(requests),
+            now=self._clock.now(),
+            quotes={market_id: quote for market_id, quote in quotes.items() if quote is not None},
+            multipliers={market_id: market.multiplier for market_id, market in known.items() if market is not None},
+        )
+
+    async def fills(self, account_id: AccountId, days: int) -> Sequence[Fill]:
+        return await self._account.fills(account_id, days, priority=Priority.RECOVERY)
+
+    async def contract(self, market_id: MarketId) -> ContractFacts:
+        return (await self._markets.facts([market_id]))[market_id]
+
+
+def _nowhere(event: object) -> None:
+    """Nobody has opened the venue yet."""
