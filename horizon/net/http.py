@@ -11,10 +11,12 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from typing import NamedTuple
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
 from horizon.clock import Clock
@@ -170,10 +172,24 @@ def _usual_trust(host: str) -> Trust:
     return TrustOnFirstUse() if is_loopback(host) else SystemTrust()
 
 
+class _Answer(aiohttp.ClientResponse):
+    """An answer whose connection is not kept after a 204: IBKR's gateway sends a stray chunk after it, which would be
+    taken for the next answer."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        await super().start(connection)
+        if self.status == HTTPStatus.NO_CONTENT and protocol is not None:
+            protocol.close()
+        return self
+
+
 def _network(context: ssl.SSLContext) -> AsyncTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE)
-        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        made = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, response_class=_Answer
+        )
         # aiohttp repeats a DELETE by itself when a kept connection turns out to be closed, and offers no switch: a
         # request that changes something is never repeated blindly.
         made._retry_connection = False
