@@ -81,20 +81,21 @@ def switch(state: State, call: Call) -> object:
 
 def summary(state: State, call: Call) -> object:
     value = state.value(call.path["account"])
-    equity, cash, margin = float(value.equity), float(value.cash), float(value.margin)
+    cash, margin = float(value.cash), float(value.margin)
+    equity, available = float(round(value.equity)), float(round(value.available))
     return {
         "accountType": "",
         "status": "",
-        "balance": round(equity - margin),
-        "SMA": round(equity - margin),
-        "buyingPower": round(float(value.buying_power)),
-        "availableFunds": round(equity - margin),
-        "excessLiquidity": round(equity - margin),
-        "netLiquidationValue": round(equity),
-        "equityWithLoanValue": round(equity),
+        "balance": available,
+        "SMA": available,
+        "buyingPower": float(round(value.buying_power)),
+        "availableFunds": available,
+        "excessLiquidity": available,
+        "netLiquidationValue": equity,
+        "equityWithLoanValue": equity,
         "regTLoan": 0.0,
-        "securitiesGVP": round(float(value.gross)),
-        "totalCashValue": round(cash),
+        "securitiesGVP": float(round(value.gross)),
+        "totalCashValue": float(round(value.cash)),
         "accruedInterest": 0.0,
         "regTMargin": margin,
         "initialMargin": margin,

@@ -4,6 +4,7 @@ Orders meet quotes in the matching core; here is what the gateway keeps beside i
 used once in 24 hours, cancels that take a moment, executions, and the netting of event contracts.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ PAYOUT = Decimal("1.00")
 CANCEL_TAKES = NANOSECONDS // 2
 """A cancel of an order at the market is asked of the exchange; until its answer the order can fill."""
 COID_LIFETIME = 24 * 3600 * NANOSECONDS
+_SOON, _LATER, _NEAR = 1.0, 20.0, 0.01
 _KEPT_EXECUTIONS = 100_000
 _KEPT_ORDERS = 50_000
 _FIRST_ORDER_ID = 1_370_093_238
@@ -105,10 +107,28 @@ class Desk:
         self._registered: dict[tuple[str, str], PlacedOrder] = {}
         self._next_id = _FIRST_ORDER_ID
         self.executions: deque[Execution] = deque(maxlen=_KEPT_EXECUTIONS)
+        self.changed = asyncio.Event()
+        """Set when an order was placed, changed or cancelled."""
 
-    @property
-    def has_open_orders(self) -> bool:
-        return bool(self._engine.open_orders())
+    def looks_again_in(self, now: int) -> float:
+        """Seconds until the market must be looked at for the sake of resting orders, though nobody asks: a second
+        while one is near its price or about to be cancelled, else longer."""
+        working = [self._orders[int(order.client_order_id)] for order in self._engine.open_orders()]
+        return _SOON if any(self._is_near(order, now) for order in working) else _LATER
+
+    def _is_near(self, order: PlacedOrder, now: int) -> bool:
+        if order.cancel_due is not None:
+            return True
+        if not self._tape.is_open(order.contract, now):
+            return False
+        touch, ticket = self._tape.touch(order.ticket.conid, now), order.ticket
+        price = ticket.stop if ticket.stop is not None else ticket.price
+        mark = touch.mark if touch else None
+        if price is None or mark is None or order.contract.is_event:
+            return True
+        above = mark / float(price) - 1
+        # A buy limit and a sell stop wait for the market to come down, the others for it to come up.
+        return above < _NEAR if (ticket.side == "BUY") == (ticket.stop is None) else above > -_NEAR
 
     def orders(self, account: str) -> list[PlacedOrder]:
         """Every order of the account, newest first."""
@@ -162,6 +182,7 @@ class Desk:
             self._show(ticket.conid, now)
         self._book(self._engine.place([_request(order) for order in placed], now))
         self._forget_the_oldest()
+        self.changed.set()
         return placed
 
     def parent_exists(self, account: str, ticket: Ticket) -> bool:
@@ -176,10 +197,12 @@ class Desk:
         if not refused:
             order.ticket = msgspec.structs.replace(ticket, coid=order.ticket.coid, parent=order.ticket.parent)
         self._book(out)
+        self.changed.set()
         return refused
 
     def cancel(self, order: PlacedOrder, now: int) -> bool:
         """Ask for the end of an open order. True when that is immediate, False when the exchange must be asked."""
+        self.changed.set()
         if self.is_working(order, now):
             order.cancel_due = now + CANCEL_TAKES
             return False

@@ -29,7 +29,6 @@ from horizon.simulation.server import LoopbackServer, Request
 ACCOUNTS = ("DU1234567", "DU7654321")
 LIVE_ACCOUNTS = ("U1234567", "U7654321")
 _CASH = (Decimal(100_000), Decimal(50_000))
-_TICK = 1.0
 _DEFAULT_VOLATILITY = 0.18
 _DEFAULT_DAYS = 3
 _OPEN_SINCE = 30 * 60 * NANOSECONDS
@@ -176,8 +175,12 @@ class Simulator:
 
     async def _tick(self) -> None:
         """Let resting orders meet the market also when nobody asks."""
+        desk = self.state.desk
         while True:
-            await self._clock.sleep(_TICK)
+            desk.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.deadline(desk.looks_again_in(self._clock.now())):
+                    await desk.changed.wait()
             self.state.advance()
 
     def _path(self, prices: PricePath | None) -> PricePath:
