@@ -98,8 +98,11 @@ class _Simulation:
                 answers = self._matching.cancel(order.client_order_id, later.time)
             case Replace(order=order, request=request):
                 answers = self._matching.replace(order.client_order_id, request, later.time)
-            case OrderReport() | Fill() as answer:
-                self.take(answer)
+            case OrderReport() as report:
+                self.take(msgspec.structs.replace(report, time=later.time))
+                return
+            case Fill() as fill:
+                self.take(msgspec.structs.replace(fill, receive_time=later.time))
                 return
             case find:
                 # nothing is ever lost between a core and the matching engine, so there is nothing to look up

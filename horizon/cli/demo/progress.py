@@ -47,7 +47,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line for the person who watches."""
         if not self._quiet:
-            self._console.print(text)
+            self._console.print(text, soft_wrap=True, markup=False)
 
     def begin(self, start: int, end: int, pnl: PnlCurve) -> None:
         """Market time runs from `start` to `end` (ns)."""

@@ -157,7 +157,7 @@ def make_strategy(event: Market, stock: Market, contracts: int, volatility: floa
         stock=MarketQuery(market_id=stock.market_id),
         contracts=contracts,
         model=DigitalDelta(volatility=volatility, ratio=INDEX_TO_ETF),
-        band=max(contracts // 200, 1),
+        band=max(contracts // 100, 1),
         cap=max(contracts // 4, 1),
         order_type=OrderType.MARKET,
     )
@@ -171,9 +171,8 @@ def make_guards() -> tuple[Guard, ...]:
 def verdict(recording: Path, strategy: HedgeStrategy) -> ParityReport:
     """Whether a fresh core with `strategy` sends the recorded orders when it is handed the recording."""
     reader = RecordingReader(recording)
-    return replay_verdict(
-        Core(strategy, profiles={PROFILE.name: PROFILE}, guards=make_guards()), reader, reader.requests()
-    )
+    core = Core(strategy, profiles={PROFILE.name: PROFILE}, guards=make_guards())
+    return replay_verdict(core, reader, list(reader.requests()))
 
 
 def _plan(options: DemoOptions) -> _Plan:
