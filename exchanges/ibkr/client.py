@@ -208,8 +208,6 @@ class Client:
         what = f"{method} {path}"
         seconds = self._timeout if timeout is None else timeout
         headers = await self.auth.headers(method, self.base_url + PREFIX + path)
-        if content is not None:
-            headers = {**headers, "Content-Type": "application/json"}
         async with self.limiter.slot(what, priority, max_wait=seconds):
             try:
                 response = await self._http.request(
