@@ -23,6 +23,7 @@ The server harness applies a plan around any handler, so a fault needs no help f
               duplicate  the request reaches the handler twice, as when a proxy repeats it; the second answer is sent
 """
 
+import asyncio
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class FaultPlan:
         self._pending: list[_Pending] = []
         self.applied: list[tuple[Fault, str]] = []
         """What was done so far, as (fault, "METHOD path")."""
+        self._any = asyncio.Event()
         for fault in faults:
             self.add(fault)
 
@@ -127,6 +129,10 @@ class FaultPlan:
         """Put one more fault at the end; this works while the server runs."""
         self._pending.append(_Pending(fault, fault.skip, fault.times))
 
+    async def wait_until_applied(self) -> None:
+        """Return once any fault has been applied."""
+        await self._any.wait()
+
     def take(self, method: str, path: str) -> Fault | None:
         """The fault for this request, counted as used; None when the request passes unharmed."""
         for pending in self._pending:
@@ -137,6 +143,7 @@ class FaultPlan:
                 continue
             pending.left -= 1
             self.applied.append((pending.fault, f"{method} {path}"))
+            self._any.set()
             return pending.fault
         return None
 

@@ -1,5 +1,6 @@
 """An ASGI application with a fault plan around it."""
 
+from http import HTTPStatus
 from typing import cast
 
 import msgspec
@@ -55,9 +56,9 @@ class Faulty:
         elif fault.action == "silence":
             await self._stay_silent(fault, scope, receive)
         elif fault.action == "status":
-            await _send(
-                _replacement(fault.status or 503, b"application/json", b'{"error":"Service Unavailable"}'), send
-            )
+            status = fault.status or 503
+            text = msgspec.json.encode({"error": HTTPStatus(status).phrase})
+            await _send(_replacement(status, b"application/json", text), send)
         elif fault.action == "html":
             await _send(_replacement(fault.status or 200, b"text/html", _HTML), send)
         elif fault.action == "empty":

@@ -365,7 +365,7 @@ async def test_immediate_or_cancel_leaves_nothing_behind(plain_client: Any) -> N
 
 
 async def test_a_day_order_ends_with_its_session_and_says_so(plain_client: Any) -> None:
-    await plain_client.place(limit(590.0))
+    await plain_client.place(limit(500.0))
     await plain_client.clock.advance(6.1 * 3600)
     await plain_client.post("/iserver/auth/ssodh/init", {"publish": True, "compete": True})
     await plain_client.prime()

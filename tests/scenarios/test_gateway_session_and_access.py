@@ -98,8 +98,7 @@ async def test_it_closes_at_once_while_a_client_waits() -> None:
     async with httpx.AsyncClient() as http:
         async with gateway:
             waiting = asyncio.create_task(http.get(gateway.base_url + "/tickle"))
-            while not gateway.faults.applied:
-                await asyncio.sleep(0)
+            await gateway.faults.wait_until_applied()
         with pytest.raises(httpx.RemoteProtocolError):
             await waiting
 

@@ -42,7 +42,9 @@ PAYOUT = Decimal("1.00")
 CANCEL_TAKES = NANOSECONDS // 2
 """A cancel of an order at the market is asked of the exchange; until its answer the order can fill."""
 COID_LIFETIME = 24 * 3600 * NANOSECONDS
-_SOON, _LATER, _NEAR = 1.0, 20.0, 0.01
+_SOON, _LATER = 1.0, 20.0
+_NEAR, _NEAR_EVENT = 0.01, 0.05
+"""How close a price is to the market for that: a share of it, or dollars of an event contract."""
 _KEPT_EXECUTIONS = 100_000
 _KEPT_ORDERS = 50_000
 _FIRST_ORDER_ID = 1_370_093_238
@@ -124,8 +126,10 @@ class Desk:
         touch, ticket = self._tape.touch(order.ticket.conid, now), order.ticket
         price = ticket.stop if ticket.stop is not None else ticket.price
         mark = touch.mark if touch else None
-        if price is None or mark is None or order.contract.is_event:
+        if price is None or mark is None:
             return True
+        if order.contract.is_event:
+            return mark - float(price) < _NEAR_EVENT
         above = mark / float(price) - 1
         # A buy limit and a sell stop wait for the market to come down, the others for it to come up.
         return above < _NEAR if (ticket.side == "BUY") == (ticket.stop is None) else above > -_NEAR

@@ -198,6 +198,7 @@ class Simulator:
                 end=sessions[-1].closes,
                 initial=600.0,
                 volatility=_DEFAULT_VOLATILITY,
+                step=5.0,
                 sessions=sessions,
             )
         return prices if prices.start <= now < prices.end else prices.shifted(now)
