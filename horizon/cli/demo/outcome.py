@@ -18,6 +18,8 @@ class DemoOutcome(msgspec.Struct, frozen=True, kw_only=True):
     quotes: int
     fills: tuple[Fill, ...]
     positions: tuple[Position, ...]
+    positions_agree: bool
+    """Whether the gateway holds what the fills that were booked here add up to."""
     prompts: tuple[PromptAnswered, ...]
     fees: Decimal
     pnl_unhedged: Decimal

@@ -44,14 +44,18 @@ class PnlCurve:
         self._event_name, self._stock_name = event, stock
         self.event, self.stock = Leg(), Leg()
         self._booked: dict[ExecutionId, bool] = {}
+        self._time = 0
 
     def take(self, event: CoreEvent) -> None:
         """One event of the run."""
         if type(event) is Quote:
+            if event.receive_time > self._time:
+                # quotes of one poll belong together: half of them would be a moment that never was
+                self._sample()
+                self._time = event.receive_time
             leg = self._leg(event.instrument)
             if leg is not None and event.mid is not None:
                 leg.mid = event.mid
-                self._sample(event.receive_time)
         elif isinstance(event, Fill):
             self._book(event)
         elif isinstance(event, Start):
@@ -82,19 +86,23 @@ class PnlCurve:
             self._booked[fill.execution_id] = True
             leg.fees += fill.commission
 
-    def _sample(self, time: int) -> None:
+    def _sample(self) -> None:
         unhedged, hedged = self.unhedged, self.hedged
         if unhedged is not None and hedged is not None and self.event.size:
-            self.samples.append(Sample(time, float(unhedged), float(hedged)))
+            self.samples.append(Sample(self._time, float(unhedged), float(hedged)))
 
 
-def variance_reduction(samples: list[Sample]) -> Decimal | None:
-    """The part of the variance of P&L changes that the hedge removed; None for too few samples."""
-    if len(samples) < 30:
+_STRETCHES = 24
+"""The variance is taken of P&L changes over so many equal stretches: from quote to quote, the cent grid of an event's
+price would be most of it."""
+
+
+def variance_removed(samples: list[Sample]) -> Decimal | None:
+    """The part of the variance of the event's P&L that the hedge removed; None for fewer than 24 samples."""
+    step = (len(samples) - 1) // _STRETCHES
+    if step < 1:
         return None
-    plain = [b.unhedged - a.unhedged for a, b in pairwise(samples)]
-    hedged = [b.hedged - a.hedged for a, b in pairwise(samples)]
-    before = sum(change * change for change in plain)
-    if not before:
-        return None
-    return exact(round(1 - sum(change * change for change in hedged) / before, 4))
+    ends = samples[::step]
+    alone = sum((b.unhedged - a.unhedged) ** 2 for a, b in pairwise(ends))
+    hedged = sum((b.hedged - a.hedged) ** 2 for a, b in pairwise(ends))
+    return exact(round(1 - hedged / alone, 4)) if alone else None

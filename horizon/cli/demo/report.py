@@ -18,6 +18,7 @@ def as_json(outcome: DemoOutcome) -> dict[str, object]:
         "prompts_answered": len(outcome.prompts),
         "fees": float(outcome.fees),
         "positions": {position.symbol: float(position.size) for position in outcome.positions},
+        "positions_agree": outcome.positions_agree,
         "pnl_unhedged": float(outcome.pnl_unhedged),
         "pnl_hedged": float(outcome.pnl_hedged),
         "max_hedge_error": float(outcome.max_hedge_error),
@@ -52,7 +53,9 @@ def _positions(outcome: DemoOutcome) -> Table:
 
 
 def _fills(outcome: DemoOutcome) -> Table:
-    table = Table("market", "side", "fills", "size", "average price", "commission", title="Traded, as the gateway says")
+    table = Table(
+        "market", "side", "fills", "size", "average price", "commission", title="Traded, as the gateway reported it"
+    )
     groups: dict[tuple[str, str], list[Fill]] = {}
     for fill in outcome.fills:
         groups.setdefault((fill.symbol or fill.market_id, str(fill.order_side)), []).append(fill)
@@ -67,6 +70,9 @@ def _fills(outcome: DemoOutcome) -> Table:
 def _figures(outcome: DemoOutcome) -> Table:
     table = Table("what", "value", title="Outcome")
     table.add_row("orders sent", str(outcome.orders))
+    table.add_row(
+        "positions", "the booked fills add up to them" if outcome.positions_agree else "DIFFER from the booked fills"
+    )
     table.add_row("fees", _money(outcome.fees))
     table.add_row("P&L, event alone", _money(outcome.pnl_unhedged))
     table.add_row("P&L, hedged", _money(outcome.pnl_hedged))

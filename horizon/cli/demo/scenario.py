@@ -12,7 +12,7 @@ from exchanges.ibkr.profile import PROFILE
 from exchanges.ibkr.simulator import Simulator
 from horizon.cli.demo.outcome import DemoOutcome
 from horizon.cli.demo.picture import draw
-from horizon.cli.demo.pnl import PnlCurve, variance_reduction
+from horizon.cli.demo.pnl import PnlCurve, variance_removed
 from horizon.cli.demo.progress import Progress
 from horizon.cli.market_day import VOLATILITY, made_day
 from horizon.clock import NANOSECONDS, SystemClock
@@ -126,21 +126,21 @@ async def run_demo(options: DemoOptions, progress: Progress) -> DemoOutcome:
                 on_event=watch,
             )
             positions = await broker.positions()
-            fills = await broker.fills(days=7)
     progress.say("replaying  the recording is handed to a fresh core")
-    traded = {event.instrument(), stock.instrument()}
+    held = {position.instrument: position.size for position in positions if position.size}
     return DemoOutcome(
         account_id=broker.account_id,
         question=_question(event),
         orders=result.requests,
         quotes=quotes,
-        fills=tuple(fill for fill in fills if fill.instrument in traded),
+        fills=result.fills,
         positions=tuple(position for position in positions if position.size),
+        positions_agree=held == result.positions,
         prompts=result.prompts,
         fees=result.fees,
         pnl_unhedged=_known(pnl.unhedged),
         pnl_hedged=_known(pnl.hedged),
-        variance_removed=variance_reduction(pnl.samples),
+        variance_removed=variance_removed(pnl.samples),
         max_hedge_error=strategy.max_hedge_error,
         replay=verdict(out / "recording", make_strategy(event, stock, options.contracts, plan.hedge_volatility)),
         recording=out / "recording",
@@ -227,7 +227,7 @@ def _fresh_directory(out: Path) -> Path:
 
 
 async def _mid(broker: InteractiveBrokers, stock: Market) -> float:
-    quote = await broker.quote(stock)
+    quote: Quote = await broker.quote(stock)
     if quote.mid is None:
         raise ConfigurationError(f"the gateway has no two-sided quote of {stock.symbol}: found {quote}")
     return quote.mid
