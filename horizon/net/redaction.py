@@ -5,7 +5,7 @@ Everything that quotes a venue's answer or a request goes through `redact` or `e
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 MASK = "[redacted]"
 EXTRACT_LENGTH = 200
@@ -54,10 +54,9 @@ def extract(content: bytes | str, length: int = EXTRACT_LENGTH) -> str:
     return line if len(line) <= length else f"{line[: length - 3]}..."
 
 
-def redact_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers that may be shown: the values of secret ones are masked."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return {name: MASK if name.lower() in _SECRET_HEADERS else redact(value) for name, value in pairs}
+    return {name: MASK if name.lower() in _SECRET_HEADERS else redact(value) for name, value in headers.items()}
 
 
 def _masked(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import aiohttp
 import httpx
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from exchanges.ibkr.auth import Auth, Bearer
 from exchanges.ibkr.client import Client
@@ -139,7 +140,7 @@ async def test_an_empty_object_is_never_taken_for_a_row() -> None:
 
 def refused() -> Exception:
     """What the transport raises when nothing listens."""
-    key = aiohttp.client_reqrep.ConnectionKey("localhost", 5000, True, True, None, None, None)
+    key = ConnectionKey("localhost", 5000, True, True, None, None, None)
     error = httpx.ConnectTimeout("wrapped")
     error.__cause__ = aiohttp.ClientConnectorError(key, ConnectionRefusedError())
     return error

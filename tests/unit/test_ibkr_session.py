@@ -18,7 +18,7 @@ from horizon.errors import (
     SessionError,
     VenueUnavailable,
 )
-from horizon.model import SessionState, SessionTier
+from horizon.model import AccountId, SessionState, SessionTier
 from horizon.net.rates import RateLimiter
 from horizon.simulation.scripted_clock import ScriptedClock
 
@@ -107,7 +107,7 @@ async def test_an_established_session_is_opened_in_the_venues_order_without_init
     assert setup.venue.paths == ["/iserver/auth/status", "/iserver/accounts", "/portfolio/accounts", "/sso/validate"]
     assert [account.account_id for account in setup.session.accounts] == ["DU1", "DU2"]
     assert setup.session.selected_account == "DU1"
-    assert setup.session.is_live("DU2") is False
+    assert setup.session.is_live(AccountId("DU2")) is False
     assert setup.ready == [True]
     assert {tier.tier: tier.up for tier in setup.states[0].tiers} == {
         SessionTier.GATEWAY: True,
@@ -205,7 +205,7 @@ async def test_groups_and_all_are_not_accounts(make: Make) -> None:
     assert [account.account_id for account in setup.session.accounts] == ["DU1", "DU2"]
     for name in ("All", "Growth", "U9"):
         with pytest.raises(ConfigurationError, match="DU1, DU2"):
-            setup.session.is_live(name)  # type: ignore[arg-type]
+            setup.session.is_live(AccountId(name))
 
 
 async def test_a_login_without_accounts_yet_is_not_ready(make: Make) -> None:
@@ -219,7 +219,7 @@ async def test_a_sign_in_that_can_not_tell_its_type_is_no_obstacle(make: Make) -
     setup = make()
     setup.venue.usual["/sso/validate"] = (404, {"error": "not found"})
     await setup.open()
-    assert setup.session.is_live("DU1") is False  # type: ignore[arg-type]
+    assert setup.session.is_live(AccountId("DU1")) is False
 
 
 async def test_contradicting_signs_of_live_and_paper_stop_the_session(make: Make) -> None:

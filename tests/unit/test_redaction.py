@@ -1,7 +1,12 @@
 """Nothing secret is left in text that people see."""
 
-import pytest
+from io import StringIO
 
+import pytest
+from rich.console import Console
+
+from exchanges.ibkr.wire.accounts import PortfolioAccount
+from exchanges.ibkr.wire.session import Tickle
 from horizon.net.redaction import MASK, extract, redact, redact_headers
 
 SECRET = "s3cr3t-Value_0123456789"
@@ -79,4 +84,14 @@ def test_bytes_that_are_no_text_still_make_an_extract() -> None:
 def test_headers_lose_the_values_of_secret_ones() -> None:
     shown = redact_headers({"Authorization": f"Bearer {SECRET}", "COOKIE": SECRET, "Accept": "*/*"})
     assert shown == {"Authorization": MASK, "COOKIE": MASK, "Accept": "*/*"}
-    assert redact_headers([("Set-Cookie", SECRET)]) == {"Set-Cookie": MASK}
+
+
+def test_an_answer_that_holds_a_secret_shows_it_nowhere() -> None:
+    tickle = Tickle(session=SECRET, ssoExpires=5)
+    account = PortfolioAccount(accountId="DU1", accountTitle=SECRET, displayName=SECRET)
+    console = Console(file=StringIO(), width=200, record=True)
+    console.print(tickle, account)
+    for shown in (repr(tickle), str(account), f"{[tickle, account]}", console.export_text()):
+        assert SECRET not in shown
+        assert MASK in shown
+    assert "ssoExpires=5" in repr(tickle)

@@ -1,10 +1,10 @@
 """The scalar types that the wire uses in two spellings, and a base for answers that hold secrets."""
 
-from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
-from horizon.net.redaction import redact
+from horizon.net.redaction import MASK, redact
 
 Conid = int | str
 """`756733` in most answers, `"756733"` in secdef/search and portfolio2."""
@@ -22,5 +22,8 @@ class Private(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return redact(super().__repr__())
 
-    def __rich_repr__(self) -> Iterator[str]:
-        yield repr(self)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [
+            (name, value if redact(shown := f"{name}={value!r}") == shown else MASK)
+            for name, value in super().__rich_repr__()
+        ]
