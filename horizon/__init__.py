@@ -93,11 +93,19 @@ from horizon.model import (
 from horizon.strategy import Context, Strategy
 
 if TYPE_CHECKING:
+    from exchanges import InteractiveBrokers
     from horizon.clock import Clock, SystemClock
+    from horizon.engine.run import RunResult, run, run_async
+    from horizon.exchange import Exchange
 
 _LAZY = {
     "Clock": "horizon.clock",
+    "Exchange": "horizon.exchange",
+    "InteractiveBrokers": "exchanges",
+    "RunResult": "horizon.engine.run",
     "SystemClock": "horizon.clock",
+    "run": "horizon.engine.run",
+    "run_async": "horizon.engine.run",
 }
 
 __all__ = [
@@ -120,11 +128,13 @@ __all__ = [
     "Context",
     "CoreEvent",
     "EventTerms",
+    "Exchange",
     "ExecutionId",
     "Fill",
     "FillKind",
     "HorizonError",
     "Instrument",
+    "InteractiveBrokers",
     "InvalidOrder",
     "Market",
     "MarketEvent",
@@ -153,6 +163,7 @@ __all__ = [
     "RateLimited",
     "RecordingError",
     "Refused",
+    "RunResult",
     "SessionError",
     "SessionState",
     "SessionTier",
@@ -177,6 +188,8 @@ __all__ = [
     "exact",
     "instrument",
     "plain",
+    "run",
+    "run_async",
     "split_instrument",
 ]
 
