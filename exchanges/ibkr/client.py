@@ -18,7 +18,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_origin
 from urllib.parse import quote
 
 import msgspec
@@ -39,10 +39,13 @@ from horizon.errors import (
     VenueUnavailable,
     WireError,
 )
-from horizon.net.http import AsyncTransport, HttpClient, NoAnswer, NotSent, Response
+from horizon.net.answer import NoAnswer, NotSent, Response
 from horizon.net.rates import Priority, RateLimiter
 from horizon.net.redaction import extract
 from horizon.net.tls import Trust
+
+if TYPE_CHECKING:
+    from horizon.net.http import AsyncTransport
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | int | bool]
@@ -91,8 +94,11 @@ class Client:
         trust: Trust | None = None,
         limiter: RateLimiter | None = None,
         timeout: float = 30.0,
-        transport: AsyncTransport | None = None,
+        transport: "AsyncTransport | None" = None,
     ) -> None:
+        # The HTTP libraries take longer to load than everything else: not before a client is made.
+        from horizon.net.http import HttpClient
+
         self.auth: Auth = auth if auth is not None else LocalGateway()
         self.limiter = limiter if limiter is not None else RateLimiter(RULES, clock, penalty=PENALTY_SECONDS)
         self.hooks: SessionHooks | None = None

@@ -4,7 +4,8 @@ httpx is the interface (requests, headers, an injectable transport), aiohttp mov
 twice as much for each call. Requests go straight to the transport, so nothing here follows redirects, keeps cookies,
 or asks the environment for proxies, netrc or certificates.
 
-An exception says whether the request may have left: `NotSent` (surely not) or `NoAnswer` (perhaps).
+An exception says whether the request may have left: `NotSent` (surely not) or `NoAnswer` (perhaps). Loading this
+module loads both libraries, which takes longer than the rest of an adapter: import it where a client is made.
 """
 
 import asyncio
@@ -12,7 +13,6 @@ import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
 
 import aiohttp
 import httpx
@@ -21,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError
+from horizon.net.answer import NoAnswer, NotSent, Response
 from horizon.net.redaction import extract
 from horizon.net.tls import (
     PinnedCertificate,
@@ -40,30 +41,6 @@ CONNECTIONS = 20
 # connection which the server is just closing has no known outcome.
 KEEP_ALIVE = 4.0
 _SMALL = 64
-
-
-class Response(NamedTuple):
-    """An answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
-class TransportError(Exception):
-    """No whole answer came. `cause` is one clause for an error's text."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-class NotSent(TransportError):
-    """The request surely did not leave."""
-
-
-class NoAnswer(TransportError):
-    """The request may have arrived; its answer did not, or not whole."""
 
 
 class HttpClient:
