@@ -150,6 +150,6 @@ async def test_answers_fit_the_published_schemas(start_gateway: Any, shared_data
             wrong += problems
     unexplained = [text for text in wrong if not any(re.match(known, text) for known in RECORDINGS_WIN)]
     assert not unexplained, "\n".join(unexplained)
-    assert len(found) - len(contradicted) > 38
+    assert len(found) - len(contradicted) >= 35
     unused = [known for known in RECORDINGS_WIN if not any(re.match(known, text) for text in wrong)]
     assert not unused, "an exception that is not needed any more"
