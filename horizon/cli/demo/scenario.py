@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from math import sqrt
 from pathlib import Path
 
 import msgspec
@@ -203,7 +204,7 @@ def _calendar_volatility(path: PricePath, volatility: float) -> float:
     sessions = sum(session.closes - session.opens for session in path.sessions if session.regular) / NANOSECONDS
     calendar = (max(session.closes for session in path.sessions) - path.start) / NANOSECONDS
     share = (sessions / TRADING_SECONDS_PER_YEAR) / (calendar / _CALENDAR_SECONDS_PER_YEAR)
-    return volatility * share**0.5
+    return volatility * sqrt(share)
 
 
 def _seconds(nanoseconds: int) -> timedelta:
