@@ -29,6 +29,15 @@ class Snapshots(Protocol):
     async def unsubscribe(self, instruments: Sequence[Instrument]) -> None: ...
 
 
+class HasMarketData(Protocol):
+    """What the feed needs of an exchange."""
+
+    @property
+    def market_data(self) -> Snapshots: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
 class IbkrPollingFeed:
     """A `horizon.ports.Feed` over the venue's snapshots. `interval` and `heartbeat` are in seconds of the clock."""
 
@@ -54,6 +63,19 @@ class IbkrPollingFeed:
         self._put_last: dict[Instrument, Quote] = {}
         self._received: dict[Instrument, int] = {}
         self._causes: dict[Instrument, str] = {}
+
+    @classmethod
+    def of(
+        cls, exchange: HasMarketData, instruments: Sequence[Instrument], *, interval: float
+    ) -> "IbkrPollingFeed":
+        """The feed of an `InteractiveBrokers`, on its clock."""
+        return cls(
+            exchange.market_data,
+            interval=interval,
+            clock=exchange.clock,
+            instruments=instruments,
+            heartbeat=max(2.0, interval),
+        )
 
     async def subscribe(self, instruments: Sequence[Instrument]) -> None:
         """Poll these too, from the next round on."""

@@ -13,7 +13,7 @@ from exchanges.ibkr.wire.portfolio import Ledger, PositionRow, Summary
 from exchanges.ibkr.wire.trades import TradeRow
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, VenueUnavailable, WireError
-from horizon.model import Account, AccountId, Fill, MarketId, Position
+from horizon.model import Account, AccountId, ClientOrderId, Fill, MarketId, Position
 from horizon.net.rates import Priority
 
 PAGE_ROWS: Final = 100
@@ -91,23 +91,16 @@ class AccountReader:
         found = [portfolio.position(row, known[str(row.conid)], account_id, exchange=self._exchange) for row in rows]
         return [position for position in found if position.size != 0]
 
-    async def fills(self, account_id: AccountId, days: int = 1, *, priority: Priority = Priority.POLLING) -> list[Fill]:
+    async def fills(self, account_id: AccountId, days: int = 1) -> list[Fill]:
         """Executions of this account over the last `days` trading days (1 to 7), oldest first."""
         if not 1 <= days <= MOST_DAYS:
             raise ConfigurationError(f"the venue keeps fills of 1 to {MOST_DAYS} days, found days={days}")
-        rows = [row for row in await self._trade_rows(account_id, days, priority) if trades.is_complete(row)]
-        wanted = {MarketId(conid) for row in rows if (conid := trades.conid_of(row)) is not None}
-        contracts = await self._lookup(sorted(wanted))
-        now = self._clock.now()
-        by_id: dict[str, Fill] = {}
-        for row in rows:
-            contract = contracts[MarketId(trades.conid_of(row) or "")]
-            fill = trades.fill(row, contract, account_id, exchange=self._exchange, now=now)
-            kept = by_id.get(fill.execution_id)
-            # The same execution can be listed twice, first without its commission.
-            if kept is None or kept.commission is None:
-                by_id[fill.execution_id] = fill
-        return sorted(by_id.values(), key=lambda fill: (fill.trade_time, fill.execution_id))
+        return await self._fills(await self._trade_rows(account_id, days, Priority.POLLING), account_id)
+
+    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> list[Fill]:
+        """Executions of one order within a week. Other orders' contracts, some long expired, are not looked up."""
+        rows = await self._trade_rows(account_id, MOST_DAYS, Priority.RECOVERY)
+        return await self._fills([row for row in rows if row.order_ref == client_order_id], account_id)
 
     def forget(self) -> None:
         """After a new session: prime again, and believe no cold answer."""
@@ -115,6 +108,20 @@ class AccountReader:
         self._warm.clear()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _fills(self, rows: Sequence[TradeRow], account_id: AccountId) -> list[Fill]:
+        rows = [row for row in rows if trades.is_complete(row)]
+        contracts = await self._lookup(sorted({MarketId(trades.conid_of(row)) for row in rows}))
+        now = self._clock.now()
+        by_id: dict[str, Fill] = {}
+        for row in rows:
+            contract = contracts[MarketId(trades.conid_of(row))]
+            fill = trades.fill(row, contract, account_id, exchange=self._exchange, now=now)
+            kept = by_id.get(fill.execution_id)
+            # The same execution can be listed twice, first without its commission.
+            if kept is None or kept.commission is None:
+                by_id[fill.execution_id] = fill
+        return sorted(by_id.values(), key=lambda fill: (fill.trade_time, fill.execution_id))
 
     async def _portfolio_accounts(self) -> dict[str, PortfolioAccount]:
         """`/portfolio/accounts` must come before every other portfolio call of a session."""

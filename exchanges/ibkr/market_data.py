@@ -16,7 +16,7 @@ from exchanges.ibkr.mapping.numbers import conid_text
 from exchanges.ibkr.wire.market_data import COMMON_FIELDS, SnapshotFields, SnapshotRow
 from exchanges.ibkr.wire.session import Message
 from horizon.clock import Clock
-from horizon.errors import ConfigurationError, InvalidOrder, Refused, WireError
+from horizon.errors import ConfigurationError, InvalidOrder, Refused, VenueUnavailable, WireError
 from horizon.model import Availability, Instrument, MarketId, Quote, Snapshot, split_instrument
 from horizon.net.rates import Priority
 
@@ -54,6 +54,8 @@ _SNAPSHOT_FIELDS: Final = (
     "change",
     "change_percent",
 )
+
+_NOT_OPEN: Final = "500 (unknown)"
 
 Row = TypeVar("Row", SnapshotRow, SnapshotFields)
 
@@ -154,9 +156,10 @@ class MarketData:
             self._known.discard(conid)
             try:
                 await self._client.post("/iserver/marketdata/unsubscribe", Message, body={"conid": int(conid)})
-            except Refused:
-                # The venue answers an error for a stream that is not open, and not open is what was asked for.
-                continue
+            except (Refused, VenueUnavailable) as error:
+                # A stream that is not open is answered with status 500 "unknown", and not open is what was asked for.
+                if isinstance(error, VenueUnavailable) and _NOT_OPEN not in str(error):
+                    raise
 
     async def unsubscribe_all(self) -> None:
         """Close every stream of the session."""

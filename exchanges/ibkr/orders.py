@@ -19,7 +19,7 @@ from exchanges.ibkr.mapping.replies import matched
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.wire.orders import CancelAnswer, LiveOrders, OrderRow, PlaceRow
 from horizon.clock import NANOSECONDS, Clock
-from horizon.errors import InvalidOrder, OutcomeUnknown, Refused, VenueError, VenueUnavailable
+from horizon.errors import ConfigurationError, InvalidOrder, OutcomeUnknown, Refused, VenueError, VenueUnavailable
 from horizon.model import (
     ZERO,
     AccountId,
@@ -41,7 +41,6 @@ COLD_PAUSE: Final = 1.0
 """Seconds before the order list is read again that was not ready."""
 MOST_ROWS: Final = 1_000
 """The order list ends there, so a longer one proves nothing about what it lacks."""
-FIND_DAYS: Final = 7
 SETTLED_SECONDS: Final = 60.0
 """So long after its last fill, an order that the list does not show is over: the list is seconds old at most."""
 MOST_CHILDREN: Final = 10_000
@@ -54,7 +53,10 @@ class Surroundings(Protocol):
         """The facts on which prompts about these requests are judged."""
         ...
 
-    async def fills(self, account_id: AccountId, days: int) -> Sequence[Fill]: ...
+    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> Sequence[Fill]:
+        """Executions of one order within a week."""
+        ...
+
     async def contract(self, market_id: MarketId) -> ContractFacts: ...
 
 
@@ -246,7 +248,7 @@ class Orders:
             try:
                 contract = await self._surroundings.contract(MarketId(conid))
                 request = mapping.request_of(row, contract, exchange=self._exchange, refs=refs)
-            except VenueError:
+            except (ConfigurationError, VenueError, VenueUnavailable):
                 # The contract is gone or not readable: the order is reported all the same, without its request.
                 request = None
         return mapping.report(
@@ -263,8 +265,8 @@ class Orders:
         return None
 
     async def _traded(self, account_id: AccountId, client_order_id: ClientOrderId) -> list[Fill]:
-        fills = await self._surroundings.fills(account_id, FIND_DAYS)
-        return [fill for fill in fills if fill.client_order_id == client_order_id and fill.kind is FillKind.TRADE]
+        fills = await self._surroundings.fills_of(account_id, client_order_id)
+        return [fill for fill in fills if fill.kind is FillKind.TRADE]
 
     def _from_fills(
         self,

@@ -38,7 +38,6 @@ from horizon.model import (
     SessionState,
     instrument,
 )
-from horizon.net.rates import Priority
 from horizon.ports import Capabilities, Confirm, PutVenueEvent
 
 
@@ -241,8 +240,8 @@ class _Surroundings:
             multipliers={market_id: market.multiplier for market_id, market in known.items() if market is not None},
         )
 
-    async def fills(self, account_id: AccountId, days: int) -> Sequence[Fill]:
-        return await self._account.fills(account_id, days, priority=Priority.RECOVERY)
+    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> Sequence[Fill]:
+        return await self._account.fills_of(account_id, client_order_id)
 
     async def contract(self, market_id: MarketId) -> ContractFacts:
         return (await self._markets.facts([market_id]))[market_id]

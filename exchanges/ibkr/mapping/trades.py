@@ -33,7 +33,7 @@ _EXERCISE: Final = "EXER"
 
 def is_complete(row: TradeRow) -> bool:
     """Whether the row holds an execution: sparse rows with an empty size or price do occur, and come again later."""
-    return _has(row.size) and _has(row.price) and row.conid is not None
+    return _has(row.size) and _has(row.price) and conid_text(row.conid) is not None
 
 
 def account_of(row: TradeRow) -> str:
@@ -79,9 +79,9 @@ def fill(row: TradeRow, contract: ContractFacts, account_id: AccountId, *, excha
     )
 
 
-def conid_of(row: TradeRow) -> str | None:
-    """The conid as text."""
-    return conid_text(row.conid)
+def conid_of(row: TradeRow) -> str:
+    """The conid of a complete row as text."""
+    return conid_text(row.conid) or ""
 
 
 def _kind_and_side(text: str | None) -> tuple[FillKind, OrderSide]:

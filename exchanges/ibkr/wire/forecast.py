@@ -2,7 +2,10 @@
 
 import msgspec
 
-from exchanges.ibkr.wire.types import Conid, Number
+from exchanges.ibkr.wire.types import Number
+
+Conid = int | float | str
+"""Here a conid may also arrive as `849139254.0`, as other integers of these answers do."""
 
 
 class ForecastMarketRef(msgspec.Struct, frozen=True):
