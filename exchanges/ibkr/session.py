@@ -238,7 +238,7 @@ class Session:
         brokerage = await self._brokerage_accounts()
         await self._client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
         self._login_type = await self._read_login_type()
-        groups = {"All", *brokerage.groups, *brokerage.profiles}
+        groups = {"All", *(group for group in (*brokerage.groups, *brokerage.profiles) if isinstance(group, str))}
         self.accounts = tuple(
             LoginAccount(AccountId(name), is_live(name, is_paper=brokerage.isPaper, login_type=self._login_type))
             for name in brokerage.accounts
@@ -263,28 +263,37 @@ class Session:
         except (VenueError, VenueUnavailable, SessionError) as error:
             _logger.debug("the login type is not known: %s", error)
             return None
-        return validation.LOGIN_TYPE
+        return validation.LOGIN_TYPE if validation.LOGIN_TYPE is not None else validation.loginType
 
     async def _keep(self) -> None:
         """Keep the session alive for ever: whatever one round runs into, the next one comes."""
         while True:
             await self._pause()
             try:
-                await self._tickle()
-            except HorizonError as error:
-                self._failures += 1
-                if isinstance(error, SessionError) or self._failures > 1:
-                    self._report(error)
-                else:
-                    # One lost keep-alive says nothing about the session: ask again soon.
-                    _logger.info("a keep-alive of %s failed and is repeated: %s", self._exchange, error)
-                    self._wake.set()
+                await self._round()
             except Exception as error:
-                # A defect here must not end the keep-alive: an unattended session would be dead within minutes.
+                # A defect, here or in who is told, must not end the keep-alive: unattended, the session would be
+                # dead within minutes.
                 _logger.exception("the keep-alive of %s met a defect and goes on", self._exchange)
-                self._emit(
-                    self._state.tiers, False, f"the keep-alive met a defect: {type(error).__name__}; see the log"
-                )
+                self._tell_defect(error)
+
+    async def _round(self) -> None:
+        try:
+            await self._tickle()
+        except HorizonError as error:
+            self._failures += 1
+            if isinstance(error, SessionError) or self._failures > 1:
+                self._report(error)
+            else:
+                # One lost keep-alive says nothing about the session: ask again soon.
+                _logger.info("a keep-alive of %s failed and is repeated: %s", self._exchange, error)
+                self._wake.set()
+
+    def _tell_defect(self, error: Exception) -> None:
+        try:
+            self._emit(self._state.tiers, False, f"the keep-alive met a defect ({type(error).__name__}): see the log")
+        except Exception:
+            _logger.exception("the state of %s could not be told", self._exchange)
 
     async def _pause(self) -> None:
         """Until the next keep-alive is due, or a call found the session down (but not at once again)."""

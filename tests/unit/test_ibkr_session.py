@@ -222,6 +222,14 @@ async def test_a_sign_in_that_can_not_tell_its_type_is_no_obstacle(make: Make) -
     assert setup.session.is_live(AccountId("DU1")) is False
 
 
+async def test_the_login_type_is_read_in_both_its_spellings(make: Make) -> None:
+    setup = make()
+    setup.venue.usual["/iserver/accounts"] = {"accounts": ["F1"]}
+    setup.venue.usual["/sso/validate"] = {"loginType": 1}
+    await setup.open()
+    assert setup.session.is_live(AccountId("F1")) is True
+
+
 async def test_contradicting_signs_of_live_and_paper_stop_the_session(make: Make) -> None:
     setup = make()
     setup.venue.usual["/sso/validate"] = {"LOGIN_TYPE": 1}
@@ -315,6 +323,23 @@ async def test_a_defect_in_the_keep_alive_does_not_end_it(
     await setup.clock.sleep(3 * KEEP_ALIVE_SECONDS + 1)
     assert setup.ready == [True, False, True]
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_listener_that_fails_does_not_end_the_keep_alive(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    setup = make()
+    told: list[SessionState] = []
+
+    def failing(state: SessionState) -> None:
+        told.append(state)
+        if not state.ready:
+            raise ZeroDivisionError("a defect in who is told")
+
+    await setup.session.open(failing)
+    setup.venue.answers["/tickle"] = [UNAUTHORIZED, UNAUTHORIZED]
+    await setup.clock.sleep(5 * KEEP_ALIVE_SECONDS)
+    assert told[-1].ready
+    assert "a defect in who is told" in caplog.text
+    await setup.session.open(setup.states.append)
 
 
 async def test_a_brokerage_session_that_idled_out_is_opened_again(make: Make) -> None:

@@ -1,5 +1,7 @@
 """The accounts of a login, as trading sees them and as the portfolio sees them."""
 
+from typing import Any
+
 import msgspec
 
 from exchanges.ibkr.wire.session import ServerInfo
@@ -39,8 +41,8 @@ class BrokerageAccounts(msgspec.Struct, frozen=True):
     acctProps: dict[str, AccountProperties | bool] = {}
     aliases: dict[str, str] = {}
     allowFeatures: Features | None = None
-    groups: list[str] = []
-    profiles: list[str] = []
+    groups: list[Any] = []
+    profiles: list[Any] = []
     selectedAccount: str | None = None
     serverInfo: ServerInfo | None = None
     isFT: bool | None = None

@@ -48,7 +48,7 @@ class SnapshotRow(
     conid_exchange: str | None = None
     updated: int | None = None
     """Milliseconds."""
-    server_id: str | None = None
+    server_id: Conid | None = None
     request_marker: str | None = None
     availability: str | None = None
     last: Number = None
@@ -96,7 +96,7 @@ class History(msgspec.Struct, frozen=True):
     data: list[HistoryBar] = []
     symbol: str | None = None
     text: str | None = None
-    serverId: str | None = None
+    serverId: Conid | None = None
     startTime: str | None = None
     timePeriod: str | None = None
     barLength: int | None = None

@@ -67,7 +67,8 @@ class SsoValidation(Private, frozen=True):
     USER_NAME: str | None = None
     RESULT: bool | None = None
     LOGIN_TYPE: int | None = None
-    """1 live, 2 paper."""
+    """1 live, 2 paper; the published schema spells it `loginType`."""
+    loginType: int | None = None
     EXPIRES: int | None = None
     """Milliseconds that remain."""
     AUTH_TIME: int | None = None
