@@ -178,7 +178,6 @@ class Matching(RuleBasedStateMachine):
             outside_rth=data.draw(st.booleans()),
             client_order_id=ClientOrderId(name),
             account_id=AccountId(data.draw(st.sampled_from("AB"))),
-            group=data.draw(st.sampled_from(["", "", "g"])),
         )
 
     def place(self, group: list[OrderRequest]) -> None:
@@ -218,6 +217,25 @@ class Matching(RuleBasedStateMachine):
             ]
         )
 
+    @rule(market=markets, side=st.sampled_from(OrderSide), legs=st.lists(st.tuples(sizes, decimal_prices), min_size=2))
+    def place_group(self, market: Market, side: OrderSide, legs: list[tuple[Decimal, Decimal]]) -> None:
+        first = len(self.requests)
+        group = [
+            OrderRequest(
+                exchange="sim",
+                market_id=market.market_id,
+                order_side=side,
+                size=size,
+                price=price,
+                account_id=AccountId("A"),
+                client_order_id=ClientOrderId(f"o{first + number}"),
+                time_in_force=TimeInForce.GTC,
+                group=f"g{first}",
+            )
+            for number, (size, price) in enumerate(legs)
+        ]
+        self.place(group)
+
     @rule(data=st.data())
     def cancel(self, data: Any) -> None:
         if self.requests:
@@ -225,7 +243,12 @@ class Matching(RuleBasedStateMachine):
 
     @rule(data=st.data(), size=sizes, price=decimal_prices)
     def replace(self, data: Any, size: Decimal, price: Decimal) -> None:
-        still_open = self.engine.open_orders()
+        linked = {request.parent for request in self.requests.values()}
+        still_open = [
+            order
+            for order in self.engine.open_orders()
+            if not (order.request.group or order.request.parent or order.client_order_id in linked)
+        ]
         if not still_open:
             return
         old = data.draw(st.sampled_from(still_open)).request
@@ -265,6 +288,26 @@ class Matching(RuleBasedStateMachine):
                 assert order.is_open == (name in still_open)
 
     @invariant()
+    def exits_never_trade_more_than_their_entry(self) -> None:
+        exits: dict[ClientOrderId, Decimal] = defaultdict(lambda: ZERO)
+        for name, request in self.requests.items():
+            if request.parent is not None:
+                exits[request.parent] += self.filled[name]
+        for entry, size in exits.items():
+            assert size <= self.filled[entry]
+
+    @invariant()
+    def a_group_never_trades_more_than_its_largest_order(self) -> None:
+        traded: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        largest: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        for name, request in self.requests.items():
+            if request.group:
+                traded[request.group] += self.filled[name]
+                largest[request.group] = max(largest[request.group], request.size)
+        for group, size in traded.items():
+            assert size <= largest[group]
+
+    @invariant()
     def commissions_are_those_of_whole_orders(self) -> None:
         for name, request in self.requests.items():
             if self.filled[name]:
@@ -286,5 +329,5 @@ class Matching(RuleBasedStateMachine):
         assert {name: size for name, size in held.items() if size} == {n: s for n, s in self.held.items() if s}
 
 
-Matching.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Matching.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
 TestMatching = Matching.TestCase
