@@ -65,9 +65,7 @@ class IbkrPollingFeed:
         self._causes: dict[Instrument, str] = {}
 
     @classmethod
-    def of(
-        cls, exchange: HasMarketData, instruments: Sequence[Instrument], *, interval: float
-    ) -> "IbkrPollingFeed":
+    def of(cls, exchange: HasMarketData, instruments: Sequence[Instrument], *, interval: float) -> "IbkrPollingFeed":
         """The feed of an `InteractiveBrokers`, on its clock."""
         return cls(
             exchange.market_data,

@@ -11,10 +11,11 @@ from typing import Final
 
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.mapping import events as mapping
+from exchanges.ibkr.mapping.choice import fits, month_code
 from exchanges.ibkr.mapping.contracts import multiplier
 from exchanges.ibkr.mapping.events import Pair
 from exchanges.ibkr.mapping.numbers import conid_text, decimal
-from exchanges.ibkr.markets import Markets, fits, month_code
+from exchanges.ibkr.markets import Markets
 from exchanges.ibkr.profile import FORECASTEX, FORECASTEX_PAYOUT
 from exchanges.ibkr.wire.contracts import SearchRow, Strikes
 from exchanges.ibkr.wire.forecast import (

@@ -7,9 +7,10 @@ from exchanges.ibkr.account import AccountReader
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import Policy, Ticket
 from exchanges.ibkr.forecastex import Forecasts
+from exchanges.ibkr.mapping.choice import only
 from exchanges.ibkr.mapping.contracts import ContractFacts, is_event
 from exchanges.ibkr.market_data import MarketData
-from exchanges.ibkr.markets import Markets, only
+from exchanges.ibkr.markets import Markets
 from exchanges.ibkr.orders import Orders
 from exchanges.ibkr.profile import PROFILE, IbkrProfile
 from exchanges.ibkr.selection import AccountSelection

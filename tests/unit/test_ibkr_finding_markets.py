@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from exchanges.ibkr.mapping.choice import month_code
 from exchanges.ibkr.mapping.contracts import event_side, facts, multiplier, price_grid
-from exchanges.ibkr.markets import month_code
 from exchanges.ibkr.venue import IbkrVenue
 from exchanges.ibkr.wire.contracts import ContractInfo, ContractRules, IncrementRule
 from horizon.errors import ConfigurationError, WireError

@@ -203,7 +203,7 @@ def request_of(
             account_id=AccountId(account_of(row)),
             exchange=exchange,
             parent=ClientOrderId(parent) if parent else None,
-            group=row.ocaGroupId or "",
+            group=str(row.ocaGroupId or ""),
         )
     except ValueError:
         # A row may lack what its type needs (InvalidOrder is a ValueError): the report stands without a request.
