@@ -2,8 +2,9 @@
 
 A page marks a block by a comment on the line before its fence:
 
-    <!-- run -->            a python block is run; the blocks of one page share their names, and `await` is allowed
-    <!-- output -->         the next block shows what the last run block printed; `...` stands for anything
+    <!-- run -->            a python block is run; the blocks of one page share their names, and `await` is allowed.
+                            In a console block, each line that begins with `$ ` is run, and what follows is compared
+    <!-- output -->         the next block shows what the last python block printed; `...` stands for anything
     <!-- file: name.py -->  the block is written to that file in the folder where the page's blocks run
 """
 
@@ -14,6 +15,9 @@ import doctest
 import inspect
 import io
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +66,18 @@ def printed_by(block: Block, page: Path, names: dict[str, object]) -> str:
     return output.getvalue()
 
 
+def run_console(block: Block, place: str) -> None:
+    """Run each command line of a console block, and compare its output with the lines up to the next one."""
+    for step in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, expected = step.partition("\n")
+        name, *arguments = shlex.split(command)
+        program = Path(sys.executable).with_name(name)
+        finished = subprocess.run(
+            [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        assert_shown(expected, finished.stdout, f"{place} ($ {command})")
+
+
 def assert_shown(expected: str, printed: str, place: str) -> None:
     if not doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS):
         pytest.fail(f"{place}: the page shows\n{expected}\nand its example printed\n{printed}", pytrace=False)
@@ -77,8 +93,11 @@ def test_marked_examples_run_and_print_what_the_page_shows(
     for block in blocks(page):
         place = f"{page.relative_to(ROOT)}:{block.line}"
         if block.mark == "run":
-            assert block.language == "python", f"{place}: only a python block can be marked to run"
-            printed = printed_by(block, page, names)
+            assert block.language in ("python", "console"), f"{place}: only python and console blocks can be run"
+            if block.language == "console":
+                run_console(block, place)
+            else:
+                printed = printed_by(block, page, names)
         elif block.mark == "output":
             assert printed is not None, f"{place}: no block before this one was run"
             assert_shown(block.text, printed, place)
