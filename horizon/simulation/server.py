@@ -28,6 +28,7 @@ from horizon.simulation.faulty import Faulty
 
 _KEPT_REQUESTS = 100_000
 _KEEP_ALIVE_SECONDS = 75
+_CLOSE_SECONDS = 0.05
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -54,6 +55,7 @@ class LoopbackServer:
         websockets: bool = False,
     ) -> None:
         self._wanted_port = port
+        self._closing = False
         self.requests: deque[Request] = deque(maxlen=_KEPT_REQUESTS)
         self.faults = faults or FaultPlan()
         self._clock = clock
@@ -95,17 +97,21 @@ class LoopbackServer:
         """Stop listening and cut what is still open; requests in work are cancelled."""
         if self._socket is None:
             return
+        self._closing = True
         for server in self._server.servers:
             server.close()
         state = self._server.server_state
         tasks = list(state.tasks)
-        for task in tasks:
-            task.cancel()
         for connection in list(state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
         if tasks:
-            await asyncio.wait(tasks)
+            # Most end by themselves once their client is gone; what waits for something else is cancelled.
+            _, waiting = await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+            for task in waiting:
+                task.cancel()
+            if waiting:
+                await asyncio.wait(waiting)
         for server in self._server.servers:
             await server.wait_closed()
         self._socket = None
@@ -139,6 +145,10 @@ class LoopbackServer:
             started = self._clock.now()
             try:
                 await app(scope, receive, noting)
+            except asyncio.CancelledError:
+                # The server would log a cancelled request as an error of the application.
+                if not self._closing:
+                    raise
             finally:
                 method = scope.get("method", "WS")
                 self.requests.append(Request(started, method, scope["path"], status))

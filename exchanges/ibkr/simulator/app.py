@@ -19,6 +19,7 @@ from exchanges.ibkr.simulator import (
 )
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request
 from exchanges.ibkr.simulator.state import State
+from exchanges.ibkr.simulator.websocket import serve_socket
 
 PREFIX = "/v1/api"
 _OLD_PREFIX = "/v1/portal"
@@ -67,6 +68,12 @@ class GatewayApp:
         path = scope["path"]
         if path.startswith(_OLD_PREFIX + "/"):
             path = PREFIX + path.removeprefix(_OLD_PREFIX)
+        if scope["type"] == "websocket":
+            if path == f"{PREFIX}/ws":
+                await serve_socket(self._state, scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
+            return
         request = Request(scope, receive)
         response = await self._answer(path, request)
         await response(scope, receive, send)

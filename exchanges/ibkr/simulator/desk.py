@@ -6,9 +6,10 @@ used once in 24 hours, cancels that take a moment, executions, and the netting o
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 
 import msgspec
 
@@ -134,9 +135,14 @@ class Desk:
         # A buy limit and a sell stop wait for the market to come down, the others for it to come up.
         return above < _NEAR if (ticket.side == "BUY") == (ticket.stop is None) else above > -_NEAR
 
-    def orders(self, account: str) -> list[PlacedOrder]:
+    def orders(self, account: str) -> Iterator[PlacedOrder]:
         """Every order of the account, newest first."""
-        return [order for order in reversed(self._orders.values()) if order.account == account]
+        return (order for order in reversed(self._orders.values()) if order.account == account)
+
+    def orders_after(self, order_id: int) -> list[PlacedOrder]:
+        """Orders of all accounts with a higher number, oldest first."""
+        newest_first = reversed(self._orders.values())
+        return list(takewhile(lambda order: order.order_id > order_id, newest_first))[::-1]
 
     def find(self, order_id: int) -> PlacedOrder | None:
         return self._orders.get(order_id)
@@ -149,7 +155,9 @@ class Desk:
         return found
 
     def open_orders(self, account: str) -> list[PlacedOrder]:
-        return [order for order in self.orders(account) if self.progress(order).is_open]
+        """Orders of the account that can still fill, newest first."""
+        found = self._engine.open_orders(AccountId(account))
+        return [self._orders[int(order.client_order_id)] for order in reversed(found)]
 
     def is_working(self, order: PlacedOrder, now: int) -> bool:
         """Whether an open order is at the exchange: not a child that waits, a stop not triggered, a closed market."""

@@ -153,8 +153,14 @@ class Simulator:
             folder = self._directory or Path(self._kept.enter_context(tempfile.TemporaryDirectory()))
             certificate = certificate_in(folder, name="Client Portal Web API")
             self.certificate, self.fingerprint = certificate.path, certificate.fingerprint
-        app = GatewayApp(self.state)
-        server = LoopbackServer(app, clock=self._clock, port=self._port, certificate=certificate, faults=self._faults)
+        server = LoopbackServer(
+            GatewayApp(self.state),
+            clock=self._clock,
+            port=self._port,
+            certificate=certificate,
+            faults=self._faults,
+            websockets=True,
+        )
         try:
             self._server = await self._kept.enter_async_context(server)
         except BaseException:

@@ -1,5 +1,6 @@
 """Placing, confirming, changing, cancelling and reading orders."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, whole
@@ -229,21 +230,28 @@ def live_orders(state: State, call: Call) -> object:
         session.order_filters = frozenset(call.query["filters"].lower().replace("_", "").split(","))
     if session.is_cold(f"orders {account}"):
         return {"orders": [], "snapshot": False}
-    return {"orders": order_rows(state, account)[:_MOST_ROWS], "snapshot": True}
+    return {"orders": order_rows(state, account), "snapshot": True}
 
 
 def order_rows(state: State, account: str) -> list[dict[str, object]]:
-    """Open orders, and those of the day, newest first; filtered by the statuses that the session asked for."""
-    today, wanted = state.day(state.now()), state.session.brokerage.order_filters - {"sortbytime"}
-    rows = []
+    """Open orders, and as many of the day's others as there is room for, newest first; only those in the statuses that
+    the session asked for."""
+    wanted = state.session.brokerage.order_filters - {"sortbytime"}
+    listed = {order.order_id: order for order in state.desk.open_orders(account)}
+    for order in _done_today(state, account):
+        if len(listed) >= _MOST_ROWS:
+            break
+        listed[order.order_id] = order
+    rows = [order_row(state, listed[order_id]) for order_id in sorted(listed, reverse=True)]
+    return [row for row in rows if not wanted or str(row["status"]).lower() in wanted]
+
+
+def _done_today(state: State, account: str) -> Iterator[PlacedOrder]:
+    today = state.day(state.now())
     for order in state.desk.orders(account):
         progress = state.desk.progress(order)
-        if not progress.is_open and state.day(progress.updated_time) != today:
-            continue
-        row = order_row(state, order)
-        if not wanted or str(row["status"]).lower() in wanted:
-            rows.append(row)
-    return rows
+        if not progress.is_open and state.day(progress.updated_time) == today:
+            yield order
 
 
 def order_status(state: State, call: Call) -> object:

@@ -36,8 +36,6 @@ LIMITS = (
     Limit("/sso/validate", 1, 60),
     Limit("/fyi/*", 1, 1),
 )
-MOST_HISTORY_REQUESTS = 5
-"""Market data history is limited by requests at the same time, not by time."""
 
 
 class Pacing:

@@ -1,0 +1,166 @@
+"""The gateway's socket: `/v1/api/ws`.
+
+Text arrives, binary frames leave, as behind the real gateway. Topics: `smd`/`umd` market data, `sor`/`uor` orders,
+`str`/`utr` trades, `spl`/`upl` P&L, `tic`. Unasked come `system`, `act`, `sts` and a heartbeat every ten seconds.
+"""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from exchanges.ibkr.simulator.account_routes import overview
+from exchanges.ibkr.simulator.pushes import MarketDataPush, OrderPush, PnlPush, Push, TradePush
+from exchanges.ibkr.simulator.session import SERVER, USER_NAME
+from exchanges.ibkr.simulator.state import State
+
+_ROUND = 0.5
+_HEARTBEAT_ROUNDS = 20
+_UNSUBSCRIBES = {"umd": "smd", "uor": "sor", "utr": "str", "upl": "spl"}
+
+
+async def serve_socket(state: State, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one client until it leaves. One that is not signed in gets an open socket that stays silent, which is
+    what the real gateway makes of a refusal."""
+    socket = WebSocket(scope, receive, send)
+    await socket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        if not state.session.logged_in:
+            await socket.receive_text()
+            return
+        client = _Client(state, socket)
+        if not _is_identified(state, socket):
+            await client.send({"message": "waiting for session"})
+            await client.wait_for_session()
+        await client.greet()
+        pushing = asyncio.create_task(client.push(), name="gateway socket")
+        try:
+            await client.listen()
+        finally:
+            pushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
+                await pushing
+
+
+def _is_identified(state: State, socket: WebSocket) -> bool:
+    """By a cookie: `api=<session>`, `api={"session": ...}`, or the gateway's own `x-sess-uuid`."""
+    cookie = unquote(socket.headers.get("cookie", ""))
+    return state.session.id in cookie or "x-sess-uuid=" in cookie
+
+
+class _Client:
+    """One connected client and what it has subscribed to."""
+
+    def __init__(self, state: State, socket: WebSocket) -> None:
+        self._state = state
+        self._socket = socket
+        self._pushes: dict[str, Push] = {}
+        self._status = self._sts()
+
+    async def send(self, frame: object) -> None:
+        await self._socket.send_bytes(msgspec.json.encode(frame))
+
+    async def wait_for_session(self) -> None:
+        """Read until the client says which session it belongs to."""
+        while True:
+            text = await self._socket.receive_text()
+            with contextlib.suppress(json.JSONDecodeError, AttributeError):
+                if json.loads(text).get("session") == self._state.session.id:
+                    return
+
+    async def greet(self) -> None:
+        await self.send(
+            {"topic": "system", "success": USER_NAME, "isFT": False, "isPaper": self._state.session.is_paper}
+        )
+        await self.send({"topic": "act", "args": overview(self._state)})
+        await self.send({"topic": "sts", "args": self._status})
+
+    async def listen(self) -> None:
+        """Take messages `TOPIC+TARGET+{JSON}` until the client leaves."""
+        while True:
+            text = await self._socket.receive_text()
+            self._state.session.touch()
+            for frame in self._handle(text):
+                await self.send(frame)
+
+    async def push(self) -> None:
+        """Twice a second: heartbeats, session changes, and what the subscriptions have to tell."""
+        rounds = 0
+        while True:
+            await self._state.clock.sleep(_ROUND)
+            rounds += 1
+            self._state.advance()
+            for frame in self._news(is_heartbeat=rounds % _HEARTBEAT_ROUNDS == 0):
+                await self.send(frame)
+
+    def _news(self, *, is_heartbeat: bool) -> list[object]:
+        frames: list[object] = []
+        if is_heartbeat:
+            frames.append({"topic": "system", "hb": self._state.milliseconds()})
+        status = self._sts()
+        if status != self._status:
+            self._status = status
+            frames.append({"topic": "sts", "args": status})
+        # After the brokerage session is gone, the socket stays open with nothing but heartbeats.
+        if self._state.session.established:
+            for push in list(self._pushes.values()):
+                frames += push.frames()
+        return frames
+
+    def _sts(self) -> dict[str, object]:
+        session = self._state.session
+        return {
+            "connected": session.logged_in,
+            "authenticated": session.established,
+            "established": session.established,
+            "competing": session.competing,
+            "message": "",
+            "fail": "",
+            "username": USER_NAME,
+            **SERVER,
+        }
+
+    def _handle(self, text: str) -> list[object]:
+        topic, _, rest = text.partition("+")
+        if topic in ("tic", "ech"):
+            session = self._state.session
+            return [{"topic": "tic", "alive": True, "id": session.id, "lastAccessed": self._state.milliseconds()}]
+        if topic in _UNSUBSCRIBES:
+            target = rest.partition("+")[0] if topic == "umd" else ""
+            self._pushes.pop(_UNSUBSCRIBES[topic] + target, None)
+            return []
+        if topic not in _UNSUBSCRIBES.values():
+            return [] if text.startswith("{") else [{"error": f"Topic unknown {topic}", "code": 1}]
+        if not (self._state.session.established and self._state.session.brokerage.accounts_queried):
+            return [{"error": "unable to subscribe", "code": 500, "topic": topic}]
+        return self._subscribe(topic, rest)
+
+    def _subscribe(self, topic: str, rest: str) -> list[object]:
+        target, _, options = rest.partition("+") if topic == "smd" else ("", "", rest)
+        wanted = _options(options)
+        push: Push | None
+        if topic == "smd":
+            push = MarketDataPush.of(self._state, target, wanted)
+        elif topic == "sor":
+            push = OrderPush(self._state)
+        elif topic == "str":
+            push = TradePush(self._state, wanted)
+        else:
+            push = PnlPush(self._state)
+        if push is None:
+            return [{"error": "unable to subscribe", "code": 500, "topic": f"{topic}+{target}"}]
+        self._pushes[topic + target] = push
+        return []
+
+
+def _options(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
