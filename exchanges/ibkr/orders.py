@@ -241,7 +241,7 @@ class Orders:
         raise VenueUnavailable(f"the venue's order list was not ready in {COLD_CALLS} reads: ask again")
 
     async def _report_of(self, row: OrderRow, rows: Sequence[OrderRow], refs: dict[str, str]) -> OrderReport:
-        name = row.order_ref or self._child_name(row, rows)
+        name = self._name_of(row, rows, refs)
         request = None
         conid = conid_text(row.conid)
         if conid is not None:
@@ -255,14 +255,15 @@ class Orders:
             row, exchange=self._exchange, now=self._clock.now(), client_order_id=name, request=request
         )
 
-    def _child_name(self, row: OrderRow, rows: Sequence[OrderRow]) -> ClientOrderId | None:
-        """Our id of a child that this object placed; the venue knows only its parent."""
-        if row.parentId is None:
-            return None
+    def _name_of(self, row: OrderRow, rows: Sequence[OrderRow], refs: dict[str, str]) -> str | None:
+        """Our id of a row. A child that this object placed is told by its parent; it never has its parent's id."""
+        parent = refs.get(conid_text(row.parentId) or "")
+        if parent is None:
+            return row.order_ref
         for name, request in self._children.items():
-            if find_row(rows, name, request) is row:
+            if request.parent == parent and _is(row, rows, name, request):
                 return name
-        return None
+        return row.order_ref if row.order_ref != parent else None
 
     async def _traded(self, account_id: AccountId, client_order_id: ClientOrderId) -> list[Fill]:
         fills = await self._surroundings.fills_of(account_id, client_order_id)
@@ -306,6 +307,14 @@ class Orders:
                 f"order {order.client_order_id} is not known to the venue: nothing to change or cancel", code="absent"
             )
         return report.venue_order_id
+
+
+def _is(row: OrderRow, rows: Sequence[OrderRow], name: ClientOrderId, request: OrderRequest) -> bool:
+    try:
+        return find_row(rows, name, request) is row
+    except VenueUnavailable:
+        # Two exits look the same: the rows are reported under the venue's ids alone.
+        return False
 
 
 def _one_account(group: Sequence[OrderRequest]) -> AccountId:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from exchanges.ibkr.venue import IbkrVenue
 from horizon.errors import VenueUnavailable
@@ -258,11 +259,50 @@ async def test_two_exits_that_look_the_same_are_not_guessed(venue: IbkrVenue, ho
         await find(venue, "profit", exits()[0])
 
 
+async def place_bracket(venue: IbkrVenue, host: Any) -> None:
+    acks = [{"order_id": "10", "order_status": "PreSubmitted", "local_order_id": "entry"}]
+    host.on(f"POST /iserver/account/{ACCOUNT}/orders", acks)
+    named = {"account_id": ACCOUNT, "exchange": "ibkr"}
+    entry = OrderRequest(
+        market_id=MarketId("756733"),
+        order_side=OrderSide.BUY,
+        size=10,
+        price="600",
+        client_order_id=ClientOrderId("entry"),
+        **named,
+    )
+
+    async def confirm(prompt: Any) -> bool:
+        return False
+
+    await venue.place([entry, *(replace(leg, **named) for leg in exits())], confirm)
+
+
+async def test_children_placed_here_are_listed_under_their_own_names(venue: IbkrVenue, host: Any):
+    await place_bracket(venue, host)
+    host.on(ORDERS, listed(*bracket_rows()))
+    reports = await venue.open_orders(ACCOUNT)
+    assert [report.client_order_id for report in reports] == ["entry", "profit", "stop", None]
+    assert (await find(venue, "stop")).venue_order_id == "12"
+
+
+async def test_exits_that_look_the_same_are_listed_under_the_venues_ids(venue: IbkrVenue, host: Any):
+    await place_bracket(venue, host)
+    rows = bracket_rows()
+    rows[3] |= {"parentId": 10}
+    host.on(ORDERS, listed(*rows))
+    reports = await venue.open_orders(ACCOUNT)
+    assert [report.client_order_id for report in reports] == ["entry", None, "stop", None]
+    assert [report.venue_order_id for report in reports] == ["10", "11", "12", "13"]
+
+
 async def test_a_child_with_the_entrys_reference_is_not_taken_for_the_entry(venue: IbkrVenue, host: Any):
     rows = bracket_rows()
     rows[1]["order_ref"] = "entry"
     host.on(ORDERS, listed(*reversed(rows)))
     assert (await find(venue, "entry")).venue_order_id == "10"
+    names = {report.venue_order_id: report.client_order_id for report in await venue.open_orders(ACCOUNT)}
+    assert names == {"10": "entry", "11": None, "12": None, "13": None}
 
 
 async def test_a_wire_status_nobody_knows_is_in_doubt_with_its_word(venue: IbkrVenue, host: Any):

@@ -133,7 +133,8 @@ def report(
     client_order_id: str | None = None,
     request: OrderRequest | None = None,
 ) -> OrderReport:
-    """What a row of the order list says. Raises WireError for a row with unreadable sizes."""
+    """What a row of the order list says, under the id that the caller has settled. Raises WireError for unreadable
+    sizes."""
     try:
         filled, remaining, total = decimal(row.filledQuantity), decimal(row.remainingQuantity), decimal(row.totalSize)
         average = decimal(row.avgPrice)
@@ -150,13 +151,12 @@ def report(
     reason = row.order_cancellation_by_system_reason or row.warning_message or ""
     if not reason and status is OrderStatus.UNKNOWN:
         reason = f"the venue says {row.status!r}, which is not a documented status"
-    name = client_order_id or row.order_ref
     return OrderReport(
         exchange=exchange,
         account_id=AccountId(account_of(row)),
         time=now,
         status=status,
-        client_order_id=ClientOrderId(name) if name else None,
+        client_order_id=ClientOrderId(client_order_id) if client_order_id else None,
         venue_order_id=order_id_of(row),
         filled=filled,
         size=total,
