@@ -40,5 +40,6 @@ def run() -> None:
     except HorizonError as error:
         if "--debug" in sys.argv[1:]:
             raise
-        errors.print(f"horizon: {error}", style="red", markup=False, soft_wrap=True)
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        errors.print(f"horizon: {error}{notes}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

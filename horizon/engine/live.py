@@ -112,6 +112,11 @@ class LiveShell:
                 await self._settle()
                 for task in background:
                     task.cancel()
+        except BaseException as error:
+            left = ", ".join(order.client_order_id for order in self._core.orders())
+            if left:
+                error.add_note(f"orders that may still be at the venue: {left}")
+            raise
         finally:
             for exchange in self._exchanges.values():
                 exchange.detach()

@@ -125,10 +125,13 @@ async def run_async(
         collected = _Collector(on_event)
         shell = LiveShell(core, by_name, feeds, clock=clock, recorder=recorder, on_event=collected.take)
         stack.enter_context(_StopOnCtrlC(shell))
-        async with asyncio.TaskGroup() as tasks:
-            alarm = tasks.create_task(_stop_after(shell, clock, duration))
-            await shell.run(start)
-            alarm.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                alarm = tasks.create_task(_stop_after(shell, clock, duration))
+                await shell.run(start)
+                alarm.cancel()
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
         if core.failure is not None:
             raise core.failure
         return collected.result(core)
@@ -143,6 +146,17 @@ def default_feed(exchange: Exchange, instruments: Sequence[Instrument], interval
         f"{exchange.name} has no feed of its own (looked for {exchange.feed_name!r} among the horizon.feeds entry "
         "points): hand one in with feeds="
     )
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a task group holds when it is one error, with the notes that were put on the group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        inner: BaseException = error.exceptions[0]
+        for note in getattr(error, "__notes__", ()):
+            inner.add_note(note)
+        error = inner
+    return error
 
 
 def _by_name(exchanges: Sequence[Exchange]) -> dict[str, Exchange]:

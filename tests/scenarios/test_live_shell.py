@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from horizon.engine.parity import replay_verdict
 from horizon.engine.core import Core
+from horizon.engine.parity import replay_verdict
 from horizon.engine.run import RunResult, run_async
-from horizon.errors import ConfigurationError, OutcomeUnknown, Refused
+from horizon.errors import ConfigurationError, OutcomeUnknown, RecordingError, Refused
 from horizon.exchange import Exchange
 from horizon.guards import MaxSize, default_guards
 from horizon.model import Fill, Instrument, Market, NoticeLevel, Order, OrderStatus, Quote, TimerFired
@@ -220,6 +220,24 @@ async def test_an_account_of_unknown_kind_counts_as_live(
     async with Exchange(scripted_venue, journal=tmp_path / "j.sqlite", clock=scripted_clock) as exchange:
         with pytest.raises(ConfigurationError, match="not known to be a paper account"):
             await run_ticks(BuyOnce(), exchange, spy)
+
+
+async def test_a_journal_that_fails_stops_the_run_with_one_error_that_names_what_is_left(
+    exchange: Exchange, scripted_venue: Any, spy: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = exchange.journal
+    commit = journal.commit
+
+    def full_after_the_intent(records: Any) -> None:
+        if any(record.kind is not RecordKind.INTENT for record in records):
+            raise RecordingError("no space left", file="journal")
+        commit(records)
+
+    monkeypatch.setattr(journal, "commit", full_after_the_intent)
+    with pytest.raises(RecordingError, match="no space left") as caught:
+        await run_ticks(BuyOnce(), exchange, spy)
+    key = scripted_venue.calls[0][1]
+    assert caught.value.__notes__ == [f"orders that may still be at the venue: {key}"]
 
 
 async def record_a_run(exchange: Exchange, venue: Any, spy: Market, directory: Path) -> RecordingReader:
