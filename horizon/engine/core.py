@@ -132,34 +132,34 @@ class Core:
         """By the names under which the strategy declared them."""
         return self._markets
 
-    def market(self, name: Instrument) -> Market | None:
+    def market(self, instrument: Instrument) -> Market | None:
         """The market of an instrument, if it is one of this run's."""
-        exchange, market_id, _ = split_instrument(name)
+        exchange, market_id, _ = split_instrument(instrument)
         return self._markets_by_id.get((exchange, market_id))
 
-    def quote(self, name: Instrument) -> Quote | None:
-        return self._quotes.get(name)
+    def quote(self, instrument: Instrument) -> Quote | None:
+        return self._quotes.get(instrument)
 
-    def position(self, name: Instrument) -> Decimal:
-        return self.ledger.position(name)
+    def position(self, instrument: Instrument) -> Decimal:
+        return self.ledger.position(instrument)
 
-    def exposure(self, name: Instrument) -> Decimal:
-        desk = self._desk_of(name)
-        return self.ledger.position(name) + (desk.on_the_way(name) if desk else 0)
+    def exposure(self, instrument: Instrument) -> Decimal:
+        desk = self._desk_of(instrument)
+        return self.ledger.position(instrument) + (desk.on_the_way(instrument) if desk else 0)
 
-    def worst_case(self, name: Instrument) -> tuple[Decimal, Decimal]:
+    def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
         """The lowest and highest position that open and in-doubt orders could lead to."""
-        held = self.ledger.position(name)
-        desk = self._desk_of(name)
-        low, high = desk.extremes(name) if desk else (Decimal(0), Decimal(0))
+        held = self.ledger.position(instrument)
+        desk = self._desk_of(instrument)
+        low, high = desk.extremes(instrument) if desk else (Decimal(0), Decimal(0))
         return held + low, held + high
 
-    def unresolved(self, name: Instrument) -> bool:
-        desk = self._desk_of(name)
-        return desk is not None and desk.unresolved(name)
+    def unresolved(self, instrument: Instrument) -> bool:
+        desk = self._desk_of(instrument)
+        return desk is not None and desk.unresolved(instrument)
 
-    def orders(self, name: Instrument | None = None) -> list[Order]:
-        return [order for desk in self._desks.values() for order in desk.open_orders(name)]
+    def orders(self, instrument: Instrument | None = None) -> list[Order]:
+        return [order for desk in self._desks.values() for order in desk.open_orders(instrument)]
 
     def order(self, client_order_id: ClientOrderId) -> Order | None:
         for desk in self._desks.values():
@@ -218,7 +218,7 @@ class Core:
             raise ConfigurationError(f"expected an order's exchange to be one of {known}, found {name!r}")
         return self._desks[name]
 
-    def _desk_of(self, name: Instrument) -> Desk | None:
+    def _desk_of(self, instrument: Instrument) -> Desk | None:
         return self._desks.get(name.partition(":")[0])
 
     # -- events --------------------------------------------------------------------------------------------------
