@@ -219,7 +219,7 @@ class Core:
         return self._desks[name]
 
     def _desk_of(self, instrument: Instrument) -> Desk | None:
-        return self._desks.get(name.partition(":")[0])
+        return self._desks.get(instrument.partition(":")[0])
 
     # -- events --------------------------------------------------------------------------------------------------
 
