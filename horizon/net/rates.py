@@ -16,6 +16,7 @@ order finds one at once.
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
@@ -96,7 +97,7 @@ class _RuleState:
         self.reserved = rule.reserved
         self.concurrent = rule.concurrent
         self.occupancy = rule.occupancy
-        self.grants: list[Grant] = []
+        self.grants: deque[Grant] = deque()
         self.open = 0
 
     def ready_at(self, now: float, priority: int) -> float:
@@ -105,15 +106,15 @@ class _RuleState:
             return inf
         if self.limit is None:
             return now
+        grants, occupancy = self.grants, self.occupancy
+        while grants and grants[0].arrived_by + occupancy <= now:
+            grants.popleft()
         places = self.limit if priority <= Priority.KEEPALIVE else self.limit - self.reserved
-        if len(self.grants) < places:
+        if len(grants) < places:
             return now
-        occupancy = self.occupancy
-        self.grants = [grant for grant in self.grants if grant.arrived_by + occupancy > now]
-        over = len(self.grants) - places
-        if over < 0:
-            return now
-        return sorted(grant.arrived_by for grant in self.grants)[over] + occupancy
+        # A later call that was answered sooner may have left before the first one.
+        ends = sorted(end for grant in grants if (end := grant.arrived_by + occupancy) > now)
+        return ends[len(ends) - places] if len(ends) >= places else now
 
 
 class RateState:
@@ -161,7 +162,7 @@ class RateState:
             grant.open = False
             for state in grant.states:
                 state.open -= 1
-                if state.limit is not None:
+                if grant in state.grants:
                     state.grants.remove(grant)
 
     def _find(self, endpoint: str) -> tuple[_RuleState, ...]:
