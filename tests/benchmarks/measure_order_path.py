@@ -1,0 +1,56 @@
+"""The way of an order through the live shell against the bare POST of the same client."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from processes import WORK, Places, cpu_argument, fixed_server, once
+from report import AtMost, Row, Spread
+
+_ORDERS = 200
+_TARGET = AtMost(bound=2)
+_Rounds = list[list[float]]
+
+
+def measure(rounds: int, places: Places) -> Sequence[Row]:
+    """Microseconds; each round is a fresh process with a fresh journal on the disk of the repository."""
+    found: dict[str, _Rounds] = {}
+    size = 0
+    with fixed_server(places) as server:
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory(dir=WORK) as directory:
+                answer = once(
+                    "order_path.py",
+                    server.port,
+                    server.certificate.fingerprint,
+                    str(Path(directory)),
+                    str(_ORDERS),
+                    *cpu_argument(places.measured),
+                )
+            for name, values in answer.items():
+                if isinstance(values, list):
+                    found.setdefault(name, []).append(values)
+            size = int(str(answer["fsync_bytes"]))
+    whole, commits = found["quote_to_bytes"], found["commit"]
+    without = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(whole, commits, strict=True)]
+    return [
+        _row("quote to bytes on the socket", whole, "bare POST, to its answer", found["post_to_answer"], _TARGET),
+        _row("  the journal's commit left out", without, "bare POST, to its bytes", found["post_to_bytes"], _TARGET),
+        _row("  the journal's commit included", whole, "bare POST, to its bytes", found["post_to_bytes"]),
+        _row("the journal's commit", commits, f"write and fsync of {size:,} bytes", found["fsync"]),
+    ]
+
+
+def _row(name: str, ours: _Rounds, against: str, other: _Rounds, target: AtMost | None = None) -> Row:
+    ratio = median(Spread.of([a]).p50 / Spread.of([b]).p50 for a, b in zip(ours, other, strict=True))
+    return Row(
+        name=name,
+        unit="us",
+        found=Spread.of(ours),
+        against=against,
+        other=Spread.of(other),
+        ratio=ratio,
+        target=str(target) if target else "",
+        met=target.met(ratio) if target else None,
+    )
