@@ -116,8 +116,13 @@ class Venue(Protocol):
         """Ask for a cancel. The report is CANCEL_PENDING unless the venue has already confirmed."""
         ...
 
-    async def find_order(self, account_id: AccountId, client_order_id: ClientOrderId) -> OrderReport | None:
-        """Look an order up by the id it was sent with. None means surely absent; not knowing raises."""
+    async def find_order(
+        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+    ) -> OrderReport | None:
+        """Look an order up by the id it was sent with. None means surely absent; not knowing raises.
+
+        `request` is what was sent: where a bracket's exits carry no id of ours, they are found by what they ask.
+        """
         ...
 
     async def open_orders(self, account_id: AccountId) -> Sequence[OrderReport]:

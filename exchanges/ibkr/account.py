@@ -1,6 +1,6 @@
 """Accounts, balances, positions and fills of one login, read so that a cold answer is never taken for "nothing"."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from exchanges.ibkr.client import Client
@@ -101,6 +101,10 @@ class AccountReader:
         """Executions of one order within a week. Other orders' contracts, some long expired, are not looked up."""
         rows = await self._trade_rows(account_id, MOST_DAYS, Priority.RECOVERY)
         return await self._fills([row for row in rows if row.order_ref == client_order_id], account_id)
+
+    def primed(self, rows: Iterable[PortfolioAccount]) -> None:
+        """Take over the portfolio accounts that opening the session has read: asking again costs five seconds."""
+        self._portfolio = {row.accountId: row for row in rows} or None
 
     def forget(self) -> None:
         """After a new session: prime again, and believe no cold answer."""

@@ -90,6 +90,8 @@ class Session:
         self._failures = 0
         self._login_type: int | None = None
         self.accounts: tuple[LoginAccount, ...] = ()
+        self.portfolio_accounts: tuple[PortfolioAccount, ...] = ()
+        """As read when the session was opened, which is also what opens every other portfolio call."""
         self.selected_account: AccountId | None = None
         self.session_token = ""
         """Opens the venue's websocket: a secret."""
@@ -236,7 +238,8 @@ class Session:
 
     async def _read_accounts(self) -> None:
         brokerage = await self._brokerage_accounts()
-        await self._client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
+        rows = await self._client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
+        self.portfolio_accounts = tuple(rows)
         self._login_type = await self._read_login_type()
         groups = {"All", *(group for group in (*brokerage.groups, *brokerage.profiles) if isinstance(group, str))}
         self.accounts = tuple(

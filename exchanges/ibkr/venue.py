@@ -96,6 +96,7 @@ class IbkrVenue:
         """Sign in, and from then on report session changes, order changes, fills and notices to `put`."""
         self._put = put
         await self._session.open(self._take_session)
+        self._account.primed(self._session.portfolio_accounts)
         if self._polling is None:
             self._polling = asyncio.create_task(self._stream.run(put), name=f"{self._name} order polling")
 

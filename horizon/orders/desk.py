@@ -141,7 +141,12 @@ class Desk:
         self._record(report.time, RecordKind.REPORT, report, changed.client_order_id, changed.venue_order_id)
         if changed.status is OrderStatus.UNKNOWN:
             self.effects.append(
-                Find(exchange=self.exchange, account_id=self.account_id, client_order_id=changed.client_order_id)
+                Find(
+                    exchange=self.exchange,
+                    account_id=self.account_id,
+                    client_order_id=changed.client_order_id,
+                    request=changed.request,
+                )
             )
         for fill in self._waiting_fills.pop(changed.venue_order_id, ()) if changed.venue_order_id else ():
             changed = book_fill(changed, fill)

@@ -34,6 +34,7 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find"):
     exchange: str
     account_id: AccountId
     client_order_id: ClientOrderId
+    request: OrderRequest
 
 
 Effect = Send | Cancel | Replace | Find

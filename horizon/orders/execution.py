@@ -97,7 +97,7 @@ class Executor:
         for _ in range(_FIND_ATTEMPTS):
             await self._clock.sleep(_FIND_PAUSE)
             try:
-                report = await self._venue.find_order(effect.account_id, effect.client_order_id)
+                report = await self._venue.find_order(effect.account_id, effect.client_order_id, request=effect.request)
             except HorizonError as failed:
                 error = failed
                 continue

@@ -161,7 +161,9 @@ class ScriptedVenue:
         status = OrderStatus.CANCELED if self.confirms_cancels else OrderStatus.CANCEL_PENDING
         return replace(self.orders[order.client_order_id], status=status)
 
-    async def find_order(self, account_id: AccountId, client_order_id: ClientOrderId) -> OrderReport | None:
+    async def find_order(
+        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+    ) -> OrderReport | None:
         self.calls.append(("find", client_order_id))
         return self.orders.get(client_order_id)
 

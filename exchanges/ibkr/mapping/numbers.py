@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from horizon.model import plain
+
 Raw = str | int | float | Decimal | None
 """A number as it may stand in an answer: text or JSON number, or absent."""
 
@@ -48,6 +50,12 @@ def decimal(raw: Raw) -> Decimal | None:
     if not result.is_finite():
         raise ValueError(f"expected a finite number, found {raw!r}")
     return result
+
+
+def count(raw: Raw) -> Decimal | None:
+    """A number of shares or contracts, as `decimal` but without the zeros of the wire's floats: 20.0 is 20."""
+    value = decimal(raw)
+    return None if value is None else Decimal(plain(value))
 
 
 def _parsed(text: str, raw: str) -> Decimal:

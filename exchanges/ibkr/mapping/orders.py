@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from exchanges.ibkr.mapping.contracts import ContractFacts
-from exchanges.ibkr.mapping.numbers import conid_text, decimal
+from exchanges.ibkr.mapping.numbers import conid_text, count, decimal
 from exchanges.ibkr.mapping.statuses import order_status
 from exchanges.ibkr.wire.orders import OrderRow, PlaceRow
 from horizon.errors import InvalidOrder, WireError
@@ -136,7 +136,7 @@ def report(
     """What a row of the order list says, under the id that the caller has settled. Raises WireError for unreadable
     sizes."""
     try:
-        filled, remaining, total = decimal(row.filledQuantity), decimal(row.remainingQuantity), decimal(row.totalSize)
+        filled, remaining, total = count(row.filledQuantity), count(row.remainingQuantity), count(row.totalSize)
         average = decimal(row.avgPrice)
     except ValueError as error:
         raise WireError(f"order {row.orderId}: {error}", path=ORDERS_PATH, found=repr(row)[:300]) from None
@@ -177,7 +177,7 @@ def request_of(
     side = {"BUY": OrderSide.BUY, "B": OrderSide.BUY, "SELL": OrderSide.SELL, "S": OrderSide.SELL}.get(row.side or "")
     time = _TIMES.get((row.timeInForce or "").upper())
     try:
-        size, price = decimal(row.totalSize), decimal(row.price)
+        size, price = count(row.totalSize), decimal(row.price)
         trigger = decimal(row.stop_price) or decimal(row.auxPrice)
         if order_type is None or side is None or time is None or not size:
             return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from exchanges.ibkr.mapping.contracts import ContractFacts, event_side, is_derivative, kind_of, multiplier
-from exchanges.ibkr.mapping.numbers import conid_text, decimal
+from exchanges.ibkr.mapping.numbers import conid_text, count, decimal
 from exchanges.ibkr.wire.accounts import PortfolioAccount
 from exchanges.ibkr.wire.portfolio import LedgerRow, PositionRow, SummaryValue
 from horizon.errors import WireError
@@ -44,7 +44,7 @@ def facts_in(row: PositionRow) -> ContractFacts | None:
 def position(row: PositionRow, contract: ContractFacts, account_id: AccountId, *, exchange: str) -> Position:
     """One holding. Raises WireError for a row without a readable size."""
     try:
-        size = decimal(row.position)
+        size = count(row.position)
         if size is None:
             raise ValueError("expected a position, found none")
         return Position(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from exchanges.ibkr.mapping.contracts import ContractFacts
-from exchanges.ibkr.mapping.numbers import amount, conid_text, decimal
+from exchanges.ibkr.mapping.numbers import amount, conid_text, count, decimal
 from exchanges.ibkr.mapping.times import from_milliseconds, from_text
 from exchanges.ibkr.wire.trades import TradeRow
 from horizon.errors import WireError
@@ -48,7 +48,7 @@ def fill(row: TradeRow, contract: ContractFacts, account_id: AccountId, *, excha
     its direction is SELL.
     """
     try:
-        size, price = decimal(row.size), decimal(row.price)
+        size, price = count(row.size), decimal(row.price)
         commission, currency = amount(row.commission)
         time = from_milliseconds(row.trade_time_r) or from_text(row.trade_time)
         if size is None or price is None or time is None:
