@@ -2,7 +2,22 @@
 
     python examples/01_find_a_contract.py
 
-This runs on an embedded gateway. With a gateway of your own, `InteractiveBrokers()` is enough.
+It runs on an embedded gateway. With a gateway of your own, `InteractiveBrokers()` is enough.
+
+Prints:
+
+    SPY 756733 STOCK ARCA USD multiplier 1
+    860100000 YES Will the S&P 500 close above 5,800 on November 23, 2026? pays 1.00 USD
+    860100010 YES Will the S&P 500 close above 5,825 on November 23, 2026? pays 1.00 USD
+    860100020 YES Will the S&P 500 close above 5,850 on November 23, 2026? pays 1.00 USD
+    860100030 YES Will the S&P 500 close above 5,875 on November 23, 2026? pays 1.00 USD
+    860100040 YES Will the S&P 500 close above 5,900 on November 23, 2026? pays 1.00 USD
+    860100050 YES Will the S&P 500 close above 5,925 on November 23, 2026? pays 1.00 USD
+    860100060 YES Will the S&P 500 close above 5,950 on November 23, 2026? pays 1.00 USD
+    860100070 YES Will the S&P 500 close above 5,975 on November 23, 2026? pays 1.00 USD
+    860100080 YES Will the S&P 500 close above 6,000 on November 23, 2026? pays 1.00 USD
+    860100090 YES Will the S&P 500 close above 6,025 on November 23, 2026? pays 1.00 USD
+    860100100 YES Will the S&P 500 close above 6,050 on November 23, 2026? pays 1.00 USD
 """
 
 import asyncio

@@ -1,6 +1,10 @@
-"""Quote a contract: the top of the book, with how fresh it is. What the venue did not send is None, never 0.
+"""Quote a contract: the top of the book, and how fresh it is. What the venue did not send is None, never 0.
 
-python examples/02_quote.py
+    python examples/02_quote.py
+
+Prints:
+
+    ibkr:756733:LONG 592.61 592.62 300.0 700.0 LIVE
 """
 
 import asyncio

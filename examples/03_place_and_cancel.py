@@ -1,6 +1,12 @@
 """Place an order and cancel it: each call returns the order as the venue says it is.
 
-python examples/03_place_and_cancel.py
+    python examples/03_place_and_cancel.py
+
+Prints:
+
+    submitted WORKING filled 0 of 10
+    cancelled CANCELED
+    refused here: the price 10.001 of SPY is off its tick of 0.01: the nearest prices are 10 and 10.01
 """
 
 import asyncio

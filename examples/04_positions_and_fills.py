@@ -1,6 +1,14 @@
 """List positions and fills: trade, then read back what the gateway booked.
 
-python examples/04_positions_and_fills.py
+    python examples/04_positions_and_fills.py
+
+A position's average price holds the commission, as Interactive Brokers counts it.
+
+Prints:
+
+    order FILLED at 592.62
+    fill BUY 5 SPY at 592.62 commission 1.0
+    position 5 SPY average 592.82
 """
 
 import asyncio

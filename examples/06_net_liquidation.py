@@ -1,6 +1,12 @@
 """Net liquidation over all accounts of a login: the BASE row of each ledger, in the account's own currency.
 
-python examples/06_net_liquidation.py
+    python examples/06_net_liquidation.py
+
+Prints:
+
+    DU1234567    100,000.00 USD
+    DU7654321     50,700.95 USD
+    total        150,700.95
 """
 
 import asyncio

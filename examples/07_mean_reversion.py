@@ -1,6 +1,20 @@
 """Mean reversion with bracket exits: buy a dip, sell at the mean, stop below.
 
-horizon run examples/07_mean_reversion.py --embedded --fast --for 7200
+    horizon run examples/07_mean_reversion.py --embedded --fast --for 3600
+
+The run ends with the position and its two exits at the venue: what protects a position is not cancelled.
+
+Prints:
+
+    BUY 20 at 638.86, holding 20
+    SELL 20 at 639.46, holding 0
+    BUY 20 at 638.86, holding 20
+    stopped    1:00:00 have passed
+    orders     6 sent, 3 fills, 2 prompts answered
+    position   ibkr:756733:LONG  20
+    cash       87,231.80 USD (fees 3.00)
+    working    protective order h36477d7167de-5 is still WORKING at the venue
+    working    protective order h36477d7167de-6 is still WORKING at the venue
 """
 
 from horizon import Context, Fill, Quote, Strategy

@@ -1,9 +1,36 @@
 """A five-rung ladder of bids that re-quotes when the market has moved away.
 
-horizon run examples/08_order_ladder.py --embedded --fast --for 1800
+    horizon run examples/08_order_ladder.py --embedded --fast --for 600
+
+Prints:
+
+    bought 2 at 639.60, holding 2
+    cancelled 2 at 638.6
+    cancelled 2 at 638.85
+    cancelled 2 at 639.1
+    cancelled 2 at 639.35
+    cancelled 2 at 638.11
+    cancelled 2 at 638.36
+    cancelled 2 at 638.61
+    cancelled 2 at 638.86
+    cancelled 2 at 639.11
+    bought 2 at 639.67, holding 4
+    cancelled 2 at 638.67
+    cancelled 2 at 638.92
+    cancelled 2 at 639.17
+    bought 2 at 639.42, holding 6
+    cancelled 2 at 638.14
+    cancelled 2 at 638.39
+    cancelled 2 at 638.64
+    cancelled 2 at 638.89
+    cancelled 2 at 639.14
+    stopped    0:10:00 have passed
+    orders     25 sent, 3 fills, 0 prompts answered
+    position   ibkr:756733:LONG  6
+    cash       96,159.62 USD (fees 3.00)
 """
 
-from horizon import Context, Order, Quote, Strategy
+from horizon import Context, Fill, Order, OrderStatus, Quote, Strategy
 
 
 class Ladder(Strategy):
@@ -28,5 +55,8 @@ class Ladder(Strategy):
                 ctx.buy(ctx.market("spy"), self.SIZE, price=quote.bid - rung * self.STEP)
 
     def on_order(self, ctx: Context, order: Order) -> None:
-        if order.is_done:
-            ctx.log(f"{order.request.size} at {order.request.price}: {order.status}")
+        if order.status is OrderStatus.CANCELED:
+            ctx.log(f"cancelled {order.request.size} at {order.request.price}")
+
+    def on_fill(self, ctx: Context, fill: Fill) -> None:
+        ctx.log(f"bought {fill.size} at {fill.price}, holding {ctx.position(fill.instrument)}")
