@@ -24,7 +24,7 @@ from horizon import (
 
 
 class Buyer(Strategy):
-    markets = {"spy": "SPY"}  # noqa: RUF012  what a strategy author writes
+    markets = {"spy": "SPY"}
 
     def on_quote(self, ctx: Context, quote: Quote) -> None:
         if quote.ask is not None and ctx.exposure(quote.instrument) == 0:
