@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from horizon.clock import NANOSECONDS, Clock, SystemClock
 from horizon.engine.core import Core
 from horizon.errors import HorizonError
 from horizon.exchange import Exchange
-from horizon.model import CoreEvent, Notice, NoticeLevel, Order, OrderRequest, OrderStatus, Start, Stop
-from horizon.orders.effects import Effect, Find, Send
+from horizon.model import ClientOrderId, CoreEvent, Notice, NoticeLevel, Order, OrderRequest, OrderStatus, Start, Stop
+from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.ports import Feed, JournalRecord
 
 _SLOW_CALLBACK = 0.1
@@ -34,16 +36,22 @@ class EventRecorder(Protocol):
 class _Sender:
     """Carries out the effects of one exchange, one after the other."""
 
-    def __init__(self, exchange: Exchange, put: Callable[[CoreEvent], None], tasks: asyncio.TaskGroup) -> None:
-        self.busy = False
+    def __init__(
+        self,
+        exchange: Exchange,
+        put: Callable[[CoreEvent], None],
+        latest: Callable[[ClientOrderId], Order | None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._put = put
+        self._clock = exchange.clock
+        self._latest = latest
         self._tasks = tasks
         self._executor = exchange.attach(put)
         self._queue: deque[Effect] = deque()
         self._wake = asyncio.Event()
 
     def add(self, effect: Effect) -> None:
-        self.busy = True
         self._queue.append(effect)
         self._wake.set()
 
@@ -56,9 +64,16 @@ class _Sender:
                 if isinstance(effect, Find):
                     # a look-up waits for the venue's lists to be fresh: other orders need not wait with it
                     self._tasks.create_task(self._executor.perform(effect, self._put))
-                else:
-                    await self._executor.perform(effect, self._put)
-            self.busy = False
+                elif (current := self._current(effect)) is not None:
+                    await self._executor.perform(current, self._put)
+                    await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
+
+    def _current(self, effect: Effect) -> Effect | None:
+        """The effect on the order as it is now: it may have got its venue's id, or its end, while the effect waited."""
+        if not isinstance(effect, Cancel | Replace):
+            return effect
+        order = self._latest(effect.order.client_order_id) or effect.order
+        return None if order.is_done else msgspec.structs.replace(effect, order=order)
 
 
 class LiveShell:
@@ -104,9 +119,15 @@ class LiveShell:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._senders = {name: _Sender(exchange, self.put, tasks) for name, exchange in self._exchanges.items()}
+                self._senders = {
+                    name: _Sender(exchange, self.put, self._core.order, tasks)
+                    for name, exchange in self._exchanges.items()
+                }
                 background = [tasks.create_task(sender.run()) for sender in self._senders.values()]
                 self._take(start)
+                for exchange in self._exchanges.values():
+                    if exchange.session is not None:
+                        self._take(exchange.session)
                 background.append(tasks.create_task(self._run_feeds()))
                 await self._run_core()
                 await self._settle()

@@ -49,6 +49,8 @@ class Desk:
         self._past_ids: deque[ClientOrderId] = deque()
         self._waiting_fills: dict[VenueOrderId, list[Fill]] = {}
         self._changes: dict[ClientOrderId, OrderRequest] = {}
+        self._cancels: set[ClientOrderId] = set()
+        """Orders whose cancel is on its way; one that was refused may be asked for again."""
 
     # -- what goes out -------------------------------------------------------------------------------------------
 
@@ -103,8 +105,9 @@ class Desk:
     def cancel(self, client_order_id: ClientOrderId, now: int) -> Order | None:
         """Ask for a cancel, once. None when there is nothing to cancel."""
         order = self._live.get(client_order_id)
-        if order is None or order.is_done or order.status is OrderStatus.CANCEL_PENDING:
+        if order is None or order.is_done or client_order_id in self._cancels:
             return None
+        self._cancels.add(client_order_id)
         marked = cancel_requested(order, now)
         self._keep(marked)
         self._record(now, RecordKind.CANCEL_INTENT, {}, client_order_id, order.venue_order_id)
@@ -129,6 +132,8 @@ class Desk:
         order = self._find(report.client_order_id, report.venue_order_id)
         if order is None:
             return None
+        if report.refused_change:
+            self._cancels.discard(order.client_order_id)
         asked = self._changes.get(order.client_order_id)
         if asked is not None and report.refused_change:
             del self._changes[order.client_order_id]
@@ -250,6 +255,7 @@ class Desk:
         if order.venue_order_id:
             self._by_venue_id[order.venue_order_id] = key
         if is_settled(order):
+            self._cancels.discard(key)
             self._live.pop(key, None)
             if key in (peers := self._by_instrument.get(order.instrument, {})):
                 del peers[key]

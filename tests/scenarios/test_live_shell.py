@@ -14,7 +14,7 @@ from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError, OutcomeUnknown, RecordingError, Refused
 from horizon.exchange import Exchange
 from horizon.guards import MaxSize, default_guards
-from horizon.model import Fill, Instrument, Market, NoticeLevel, Order, OrderStatus, Quote, TimerFired
+from horizon.model import Fill, Instrument, Market, NoticeLevel, Order, OrderStatus, Quote, SessionState, TimerFired
 from horizon.orders.journal import SqliteJournal
 from horizon.ports import FeedHealth, Prompt, PutMarketEvent, RecordKind
 from horizon.recording.reader import RecordingReader
@@ -125,6 +125,47 @@ async def test_working_entry_orders_are_cancelled_at_the_end(
     result = await run_ticks(BuyOnce(), exchange, spy)
     assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
     assert result.working == ()
+
+
+class ChangesItsMind(BuyOnce):
+    """Cancels the order in the same callback that sent it, and asks again at every quote."""
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        super().on_quote(ctx, quote)
+        assert self.order is not None
+        ctx.cancel(self.order)
+
+
+async def test_a_cancel_that_waits_behind_its_order_goes_out_once_and_with_the_venues_id(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    cancelled = []
+    withdraw = scripted_venue.withdraw
+
+    async def note(order: Order) -> Any:
+        cancelled.append(order.venue_order_id)
+        return await withdraw(order)
+
+    scripted_venue.withdraw = note
+    strategy = ChangesItsMind()
+    await run_ticks(strategy, exchange, spy)
+    assert strategy.order is not None
+    assert cancelled == [f"v-{strategy.order.client_order_id}"]
+    assert "CANCELED" in strategy.seen
+
+
+async def test_the_strategy_hears_how_the_session_stands(exchange: Exchange, scripted_venue: Any, spy: Market) -> None:
+    class Listens(BuyOnce):
+        def on_session(self, ctx: Context, session: SessionState) -> None:
+            self.seen.append(f"ready {session.ready}")
+
+    exchange.session = SessionState(exchange="scripted", time=0, ready=False, reason="maintenance")
+    strategy = Listens()
+    await run_ticks(strategy, exchange, spy)
+    assert strategy.seen[0] == "ready False"
+    assert strategy.order is not None
+    assert strategy.order.status is OrderStatus.REJECTED
+    assert "maintenance" in strategy.order.reason
 
 
 async def test_a_cancel_that_the_venue_does_not_confirm_is_said_aloud(
