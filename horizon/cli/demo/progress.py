@@ -31,7 +31,8 @@ class Progress:
         )
         self._task = self._bar.add_task("market time", total=1.0, status="")
         self._start = self._end = 0
-        self._quotes = self._fills = self._prompts = 0
+        self._quotes = self._prompts = 0
+        self._fills: set[str] = set()
         self._orders: set[str] = set()
         self._pnl: PnlCurve | None = None
 
@@ -60,7 +61,7 @@ class Progress:
             if self._quotes % _EVERY == 0:
                 self._redraw(event.receive_time)
         elif isinstance(event, Fill):
-            self._fills += 1
+            self._fills.add(event.execution_id)
         elif isinstance(event, OrderReport) and event.client_order_id:
             self._orders.add(event.client_order_id)
         elif isinstance(event, PromptAnswered):
@@ -73,5 +74,5 @@ class Progress:
             self._task,
             completed=(now - self._start) / max(self._end - self._start, 1),
             status=f"{to_datetime(now):%Y-%m-%d %H:%M} UTC  {self._quotes} quotes  {len(self._orders)} orders  "
-            f"{self._fills} fills  {self._prompts} prompts{shown}",
+            f"{len(self._fills)} fills  {self._prompts} prompts{shown}",
         )
