@@ -43,7 +43,7 @@ PAYOUT = Decimal("1.00")
 CANCEL_TAKES = NANOSECONDS // 2
 """A cancel of an order at the market is asked of the exchange; until its answer the order can fill."""
 COID_LIFETIME = 24 * 3600 * NANOSECONDS
-_SOON, _LATER = 1.0, 20.0
+_SOON, _LATER, _NIGHT = 1, 30, 900
 _NEAR, _NEAR_EVENT = 0.01, 0.05
 """How close a price is to the market for that: a share of it, or dollars of an event contract."""
 _KEPT_EXECUTIONS = 100_000
@@ -114,10 +114,15 @@ class Desk:
         """Set when an order was placed, changed or cancelled."""
 
     def looks_again_in(self, now: int) -> float:
-        """Seconds until the market must be looked at for the sake of resting orders, though nobody asks: a second
-        while one is near its price or about to be cancelled, else longer."""
+        """Seconds until resting orders must be looked after though nobody asks: one
+        while any is near its price or about to be cancelled, more otherwise, most while the stock market is closed."""
         working = [self._orders[int(order.client_order_id)] for order in self._engine.open_orders()]
-        return _SOON if any(self._is_near(order, now) for order in working) else _LATER
+        if any(self._is_near(order, now) for order in working):
+            return _SOON
+        if self._tape.session_at(now) is not None:
+            return _LATER
+        opens = min((s.opens for s in self._tape.sessions if s.opens > now), default=now + _NIGHT * NANOSECONDS)
+        return min((opens - now) / NANOSECONDS, _NIGHT)
 
     def _is_near(self, order: PlacedOrder, now: int) -> bool:
         if order.cancel_due is not None:
