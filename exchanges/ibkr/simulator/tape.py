@@ -65,6 +65,9 @@ class Tape:
         self._index = index
         self._seed = seed
         self._given_volatility = volatility
+        self._quoted_at = 0
+        self._quoted: dict[int, Touch | None] = {}
+        """Quotes of the moment, drawn when they are first asked for."""
 
     @cached_property
     def volatility(self) -> float:
@@ -95,6 +98,14 @@ class Tape:
     def touch(self, conid: int, now: int) -> Touch | None:
         """The quote in force at `now`; None for a contract without market data here."""
         now -= now % REFRESH
+        if now != self._quoted_at:
+            self._quoted_at = now
+            self._quoted.clear()
+        if conid not in self._quoted:
+            self._quoted[conid] = self._quote(conid, now)
+        return self._quoted[conid]
+
+    def _quote(self, conid: int, now: int) -> Touch | None:
         contract = self._catalogue.get(conid)
         if contract is None:
             return None
