@@ -1,7 +1,8 @@
 """The way of an order through the live shell against the bare POST of the same client."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import add, sub
 from pathlib import Path
 from statistics import median
 
@@ -32,14 +33,20 @@ def measure(rounds: int, places: Places) -> Sequence[Row]:
                 if isinstance(values, list):
                     found.setdefault(name, []).append(values)
             size = int(str(answer["fsync_bytes"]))
-    whole, commits = found["quote_to_bytes"], found["commit"]
-    without = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(whole, commits, strict=True)]
+    whole, commits, posts, fsyncs = (found[name] for name in ("quote_to_bytes", "commit", "post_to_bytes", "fsync"))
+    fsync = f"fsync of {size:,} bytes"
     return [
-        _row("quote to bytes on the socket", whole, "bare POST, to its answer", found["post_to_answer"], _TARGET),
-        _row("  the journal's commit left out", without, "bare POST, to its bytes", found["post_to_bytes"], _TARGET),
-        _row("  the journal's commit included", whole, "bare POST, to its bytes", found["post_to_bytes"]),
-        _row("the journal's commit", commits, f"write and fsync of {size:,} bytes", found["fsync"]),
+        _row("quote to bytes, without the commit", _each(sub, whole, commits), "bare POST to bytes", posts, _TARGET),
+        _row("quote to bytes", whole, f"bare POST to bytes + {fsync}", _each(add, posts, fsyncs), _TARGET),
+        _row("quote to bytes", whole, "bare POST to bytes", posts),
+        _row("quote to bytes", whole, "bare POST to its answer", found["post_to_answer"]),
+        _row("the journal's commit", commits, fsync, fsyncs),
     ]
+
+
+def _each(operation: Callable[[float, float], float], left: _Rounds, right: _Rounds) -> _Rounds:
+    """Order by order, round by round."""
+    return [[operation(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(left, right, strict=True)]
 
 
 def _row(name: str, ours: _Rounds, against: str, other: _Rounds, target: AtMost | None = None) -> Row:

@@ -3,9 +3,9 @@
 usage: order_path.py PORT FINGERPRINT DIRECTORY ORDERS [CPU]
 
 One process, one client. In turns: a quote is put into a live shell whose strategy answers it with an order, through
-core, guards, desk, SQLite journal and adapter; then the same client posts the same body with nothing around it. The
-moment at which bytes are on the socket is when `send` of the order's TLS record has returned. Last, a write and fsync
-of as many bytes as one commit of the journal adds. Prints one JSON object of microseconds.
+core, guards, desk, SQLite journal and adapter; then the same client posts the same body with nothing around it. Before
+each, as many bytes as one commit of the journal adds are appended to a file and synced. The moment at which bytes are
+on the socket is when `send` of the order's TLS record has returned. Prints one JSON object of microseconds.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from socket import socket
 from typing import Any
 
+import msgspec
 from fixed_answers import ACCOUNT, STOCK_CONID
 from machine import pin
 
@@ -31,11 +33,24 @@ from horizon.engine.core import Core
 from horizon.engine.live import LiveShell
 from horizon.exchange import Exchange, new_run_id
 from horizon.guards import MaxNotional, MaxPosition, MaxSize, OpenSession, OrdersPerMinute
-from horizon.model import Instrument, Market, MarketId, MarketQuery, Order, Quote, Start, TimeInForce
+from horizon.model import (
+    AccountId,
+    ClientOrderId,
+    Instrument,
+    Market,
+    MarketId,
+    MarketQuery,
+    Order,
+    OrderRequest,
+    OrderSide,
+    Quote,
+    Start,
+    TimeInForce,
+)
 from horizon.net.rates import Priority, RateLimiter
 from horizon.net.tls import PinnedCertificate
 from horizon.orders.journal import SqliteJournal
-from horizon.ports import JournalRecord, PutMarketEvent
+from horizon.ports import JournalRecord, PutMarketEvent, RecordKind
 from horizon.strategy import Context, Strategy
 
 WARM_UP = 30
@@ -63,7 +78,7 @@ class Wire:
                 self._due = False
             return count
 
-        ssl.SSLObject.write = watched_write  # type: ignore[method-assign]
+        ssl.SSLObject.write = watched_write  # type: ignore[method-assign, assignment]
         socket.send = watched_send  # type: ignore[method-assign, assignment]
 
     def since(self, began: float) -> float:
@@ -82,7 +97,7 @@ class TimedJournal(SqliteJournal):
     def commit(self, records: Sequence[JournalRecord]) -> None:
         began = time.perf_counter()
         super().commit(records)
-        if records[0].kind == "intent":
+        if records[0].kind is RecordKind.INTENT:
             self.microseconds.append((time.perf_counter() - began) * 1e6)
 
 
@@ -103,25 +118,55 @@ class OrderOnEveryQuote(Strategy):
         self.over.set()
 
 
+class BareFile:
+    """A file to which as much is appended as one commit adds to the journal's log."""
+
+    def __init__(self, directory: Path, size: int) -> None:
+        self._content = os.urandom(size)
+        self._descriptor = os.open(directory / "bare", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def append(self) -> float:
+        """Microseconds until it is on disk."""
+        began = time.perf_counter()
+        os.write(self._descriptor, self._content)
+        os.fsync(self._descriptor)
+        return (time.perf_counter() - began) * 1e6
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 class AlternatingFeed:
-    """Puts a quote, waits until its order is over, makes a bare POST, and so on."""
+    """Puts a quote, waits until its order is over, makes a bare POST, and so on, with a sync before each."""
 
     def __init__(
-        self, strategy: OrderOnEveryQuote, client: Client, wire: Wire, instrument: Instrument, clock: Clock, orders: int
+        self,
+        strategy: OrderOnEveryQuote,
+        client: Client,
+        wire: Wire,
+        file: BareFile,
+        instrument: Instrument,
+        clock: Clock,
+        orders: int,
     ) -> None:
         self._strategy = strategy
         self._client = client
         self._wire = wire
+        self._file = file
         self._instrument = instrument
         self._clock = clock
         self._orders = orders
         self.quote_to_bytes: list[float] = []
         self.post_to_bytes: list[float] = []
         self.post_to_answer: list[float] = []
+        self.fsync: list[float] = []
 
     async def run(self, put: PutMarketEvent) -> None:
         for number in range(self._orders):
+            # Both begin after the same kind of wait: what follows one on the disk runs with cold caches.
+            self._file.append()
             await self._order(put, round(600 + number % 100 / 100, 2))
+            self.fsync.append(self._file.append())
             await self._bare_post(number)
 
     async def _order(self, put: PutMarketEvent, bid: float) -> None:
@@ -158,32 +203,33 @@ class AlternatingFeed:
         return ()
 
 
-def fsyncs(directory: Path, size: int, count: int) -> list[float]:
-    """Microseconds of appending `size` bytes and making them durable."""
-    latencies = []
-    content = os.urandom(size)
-    descriptor = os.open(directory / "fsync", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        for _ in range(count):
-            began = time.perf_counter()
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-            latencies.append((time.perf_counter() - began) * 1e6)
-    finally:
-        os.close(descriptor)
-    return latencies
-
-
-def commit_size(directory: Path, record: JournalRecord) -> int:
-    """Bytes that one commit of such a record adds to the write-ahead log."""
+def commit_size(directory: Path) -> int:
+    """Bytes that committing one order's intent adds to the write-ahead log."""
     journal = SqliteJournal(directory / "sized.sqlite")
     log = directory / "sized.sqlite-wal"
+    request = OrderRequest(
+        market_id=MarketId(str(STOCK_CONID)),
+        order_side=OrderSide.BUY,
+        size=Decimal(1),
+        price=Decimal("600.25"),
+        time_in_force=TimeInForce.IOC,
+        client_order_id=ClientOrderId("h0123456789ab-1"),
+        account_id=AccountId(ACCOUNT),
+        exchange="ibkr",
+    )
+    intent = JournalRecord(
+        time=1,
+        exchange="ibkr",
+        account_id=request.account_id,
+        kind=RecordKind.INTENT,
+        client_order_id=request.client_order_id,
+        payload=msgspec.json.encode(request),
+    )
     try:
-        for _ in range(10):
-            journal.commit([record])
+        journal.commit([intent])
         before = log.stat().st_size
         for _ in range(10):
-            journal.commit([record])
+            journal.commit([intent])
         return (log.stat().st_size - before) // 10
     finally:
         journal.close()
@@ -205,27 +251,27 @@ async def measure(port: str, fingerprint: str, directory: Path, orders: int) -> 
     # The parts of InteractiveBrokers, put together as it does, but for the limiter without rules.
     venue = IbkrVenue(client, Session(client, clock), clock)
     journal = TimedJournal(directory / "journal.sqlite")
+    size = commit_size(directory)
+    file = BareFile(directory, size)
     async with Exchange(venue, journal=journal, clock=clock) as exchange:
         market: Market = await exchange.market(strategy.markets["stock"])
         start = Start(
             time=clock.now(), run_id=new_run_id(), markets={"stock": market}, accounts=tuple(await exchange.accounts())
         )
-        feed = AlternatingFeed(strategy, client, wire, market.instrument(), clock, WARM_UP + orders)
+        feed = AlternatingFeed(strategy, client, wire, file, market.instrument(), clock, WARM_UP + orders)
         core = Core(strategy, profiles={exchange.name: exchange.profile}, guards=_guards())
         await LiveShell(core, {exchange.name: exchange}, [feed], clock=clock).run(start)
-        if core.failure is not None:
-            raise core.failure
-        intent = next(iter(journal.records()))
-    size = commit_size(directory, intent)
-    warm: Callable[[list[float]], list[float]] = lambda latencies: latencies[WARM_UP:]  # noqa: E731
-    return {
-        "quote_to_bytes": warm(feed.quote_to_bytes),
-        "post_to_bytes": warm(feed.post_to_bytes),
-        "post_to_answer": warm(feed.post_to_answer),
-        "commit": warm(journal.microseconds),
-        "fsync": fsyncs(directory, size, orders),
-        "fsync_bytes": size,
+    file.close()
+    if core.failure is not None:
+        raise core.failure
+    found = {
+        "quote_to_bytes": feed.quote_to_bytes,
+        "post_to_bytes": feed.post_to_bytes,
+        "post_to_answer": feed.post_to_answer,
+        "commit": journal.microseconds,
+        "fsync": feed.fsync,
     }
+    return {"fsync_bytes": size, **{name: values[WARM_UP:] for name, values in found.items()}}
 
 
 def main() -> None:

@@ -97,8 +97,18 @@ def show(benchmarks: Mapping[str, Sequence[Row]], facts: Sequence[str]) -> None:
                 style={"MISSED": "red", "not measured": "yellow"}.get(row.verdict, ""),
             )
     console.print(table)
-    for fact in [*facts, *(f"{row.name}: {row.note}" for rows in benchmarks.values() for row in rows if row.note)]:
-        console.print(f"  {fact}", highlight=False, soft_wrap=True)
+    for fact in [*facts, *_notes(benchmarks)]:
+        console.print(f"  {fact}", highlight=False)
+
+
+def _notes(benchmarks: Mapping[str, Sequence[Row]]) -> list[str]:
+    """What is said about rows, once for all rows of which the same is said."""
+    by_note: dict[str, list[str]] = {}
+    for rows in benchmarks.values():
+        for row in rows:
+            if row.note:
+                by_note.setdefault(row.note, []).append(row.name.strip())
+    return [f"{'; '.join(names)}: {note}" for note, names in by_note.items()]
 
 
 def _pair(spread: Spread | None) -> tuple[str, str]:
