@@ -36,7 +36,11 @@ async def main() -> None:
         print("cancelled", order.status)
 
         try:
-            await ib.submit(OrderRequest(market_id=spy.market_id, order_side=OrderSide.BUY, size=1, price="10.001"))
+            await ib.submit(
+                OrderRequest(
+                    market_id=spy.market_id, order_side=OrderSide.BUY, size=Decimal(1), price=Decimal("10.001")
+                )
+            )
         except InvalidOrder as error:
             print("refused here:", error)
 
