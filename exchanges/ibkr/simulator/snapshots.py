@@ -26,10 +26,8 @@ def volume_text(value: float | None) -> str | None:
     """Below ten thousand in full with commas; above that `10.1K` and `50.6M`."""
     if value is None or value < 10_000:
         return _size(value)
-    for unit, letter in ((1_000_000, "M"), (1_000, "K")):
-        if value >= unit:
-            return f"{value / unit:.3g}{letter}" if value < 1000 * unit else f"{value / unit:.0f}{letter}"
-    return None
+    unit, letter = (1_000_000, "M") if value >= 999_500 else (1_000, "K")
+    return f"{value / unit:.1f}{letter}" if value < 100 * unit else f"{value / unit:,.0f}{letter}"
 
 
 def _last(state: State, touch: Touch) -> str | None:
