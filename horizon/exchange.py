@@ -75,8 +75,8 @@ class Exchange:
 
     async def open(self) -> None:
         """Sign in and choose the account. Raises SessionError or ConfigurationError, in one sentence."""
-        await self._venue.open(self._take)
         try:
+            await self._venue.open(self._take)
             self._account = self._choose(await self._venue.accounts())
             self._journal = self._open_journal()
             self._orders = OrderService(
@@ -163,26 +163,27 @@ class Exchange:
 
     async def accounts(self) -> Sequence[Account]:
         """Every account of this login."""
-        return await self._venue.accounts()
+        return await self._open_venue().accounts()
 
     async def account(self, account_id: str | None = None) -> Account:
         """Summary and balances per currency of the chosen account, or of another one of the login."""
-        return await self._venue.balances(self._one_of(account_id))
+        return await self._open_venue().balances(self._one_of(account_id))
 
     async def find_markets(self, query: MarketQuery | str) -> Sequence[Market]:
         """Every market that fits; text is a symbol."""
-        return await self._venue.find_markets(_as_query(query))
+        return await self._open_venue().find_markets(_as_query(query))
 
     async def market(self, query: MarketQuery | str) -> Market:
         """The one market that is meant. ConfigurationError when nothing fits, or several do: it lists them."""
+        service = self._service()
         market = await self._venue.market(_as_query(query))
-        if self._orders is not None:
-            self._orders.markets[market.market_id] = market
+        service.markets[market.market_id] = market
         return market
 
     async def quotes(self, what: Sequence[Market | Instrument]) -> Sequence[Quote]:
         """The top of the book of each, in the same order."""
-        return await self._venue.quotes([each.instrument() if isinstance(each, Market) else each for each in what])
+        wanted = [each.instrument() if isinstance(each, Market) else each for each in what]
+        return await self._open_venue().quotes(wanted)
 
     async def quote(self, what: Market | Instrument) -> Quote:
         """The top of one book; sides the venue did not send are None."""
@@ -190,7 +191,7 @@ class Exchange:
 
     async def open_orders(self) -> Sequence[OrderReport]:
         """Every order of this account that can still fill, wherever it was placed."""
-        return await self._venue.open_orders(self.account_id)
+        return await self._open_venue().open_orders(self.account_id)
 
     async def order(self, client_order_id: ClientOrderId | str) -> Order | OrderReport:
         """What is known about an order: by this session, or by the venue for one that was sent before."""
@@ -205,11 +206,11 @@ class Exchange:
 
     async def fills(self, days: int = 1, *, account_id: str | None = None) -> Sequence[Fill]:
         """Executions over the last `days` trading days, oldest first."""
-        return await self._venue.fills(self._one_of(account_id), days)
+        return await self._open_venue().fills(self._one_of(account_id), days)
 
     async def positions(self, *, account_id: str | None = None) -> Sequence[Position]:
         """Everything the account holds."""
-        return await self._venue.positions(self._one_of(account_id))
+        return await self._open_venue().positions(self._one_of(account_id))
 
     # -- trading -------------------------------------------------------------------------------------------------
 
@@ -277,6 +278,11 @@ class Exchange:
 
     def _closed(self) -> ConfigurationError:
         return ConfigurationError(f"{self.name} is not open: use `async with` or call open() first")
+
+    def _open_venue(self) -> Venue:
+        if not self.is_open:
+            raise self._closed()
+        return self._venue
 
     def _one_of(self, account_id: str | None) -> AccountId:
         """The chosen account, or another; the venue refuses one that is not of this login."""

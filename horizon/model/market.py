@@ -178,7 +178,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
         if chosen is None:
             raise ValueError(f"{self.symbol} ({self.market_id}) has two sides: say Side.YES or Side.NO")
         if self.side is not None and chosen is not self.side:
-            twin = f"; {chosen} is market {self.event.twin}" if self.event and self.event.twin else ""
+            other = Side.NO if self.side is Side.YES else Side.YES
+            twin = f"; {other} is market {self.event.twin}" if self.event and self.event.twin else ""
             raise ValueError(f"market {self.market_id} ({self.symbol}) is {self.side}, not {chosen}{twin}")
         return instrument(self.exchange, self.market_id, chosen)
 

@@ -153,3 +153,38 @@ async def test_a_wrong_account_id_lists_those_of_the_login(scripted_venue: Any, 
     with pytest.raises(ConfigurationError, match="DU1"):
         async with Exchange(scripted_venue, account_id="DU9", journal=tmp_path / "j.sqlite"):
             pass
+
+
+async def test_a_closed_exchange_says_so_to_every_read(scripted_venue: Any, scripted_clock: ScriptedClock) -> None:
+    exchange = Exchange(scripted_venue, clock=scripted_clock)
+    reads: list[Any] = [
+        exchange.accounts,
+        exchange.account,
+        exchange.positions,
+        exchange.fills,
+        exchange.open_orders,
+        lambda: exchange.market("SPY"),
+        lambda: exchange.find_markets("SPY"),
+        lambda: exchange.quotes(["ibkr:756733:LONG"]),
+    ]
+    for read in reads:
+        with pytest.raises(ConfigurationError, match="is not open: use `async with`"):
+            await read()
+
+
+async def test_a_venue_that_could_not_be_opened_is_closed_again(
+    scripted_venue: Any, scripted_clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    async def fail(put: Any) -> None:
+        raise VenueUnavailable("no gateway answers")
+
+    async def close() -> None:
+        closed.append(True)
+
+    monkeypatch.setattr(scripted_venue, "open", fail)
+    monkeypatch.setattr(scripted_venue, "close", close)
+    with pytest.raises(VenueUnavailable, match="no gateway answers"):
+        await Exchange(scripted_venue, clock=scripted_clock).open()
+    assert closed == [True]
