@@ -78,12 +78,12 @@ $(BIN)/pip:
 	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "'$(PYTHON)' came without its venv module. Install it (Debian, Ubuntu: apt install python3-venv), then run make again." >&2; exit 1; }
-	@echo "making $(VENV) with $$($(PYTHON) -V 2>&1)"
+	@echo "making $(VENV) with $$($(PYTHON) -V 2>&1)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
 # $(1) is the extra. The stamp is newer than what it was made from, so a second run installs nothing.
 define install
-@echo "installing horizon-trading[$(1)] into $(VENV) (a few minutes the first time)"
+@echo "installing horizon-trading[$(1)] into $(VENV) (a few minutes the first time)" >&2
 @$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
 @touch $@
 endef
