@@ -107,14 +107,13 @@ def once(script: str, *arguments: str) -> Mapping[str, object]:
 def _child(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
     """A process that is told to end by the end of its input, and is ended when it does not listen."""
     command[1] = str(HERE / command[1])
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield process
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
