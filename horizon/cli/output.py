@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-results = Console(highlight=False)
+results = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -52,7 +52,7 @@ def command(
     place = _Place(embedded=embedded, fast=fast, seed=seed, api_url=api_url, account=account, certificate=certificate)
     result = asyncio.run(_run(strategy, place, interval, duration, record))
     for _, line in result.log:
-        errors.print(line, markup=False)
+        errors.print(line, markup=False, soft_wrap=True)
     if json:
         print_json(as_json(result))
     else:

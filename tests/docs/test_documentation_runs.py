@@ -6,6 +6,7 @@ A page marks a block by a comment on the line before its fence:
                             In a console block, each line that begins with `$ ` is run, and what follows is compared
     <!-- output -->         the next block shows what the last python block printed; `...` stands for anything
     <!-- file: name.py -->  the block is written to that file in the folder where the page's blocks run
+    <!-- not run: why -->   the block is only compiled: it needs what a test does not have
 """
 
 import ast
@@ -31,7 +32,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(
     r"^(?P<fence>```+)(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
 )
-MARK = re.compile(r"<!-- (run|output|file: [\w./-]+) -->\s*\Z")
+MARK = re.compile(r"<!-- (run|output|file: [\w./-]+|not run: [^\n]+) -->\s*\Z")
 PATH = re.compile(r"`((?:horizon|exchanges|feeds|tests|tools|docs|examples)/[\w./-]+|[\w-]+\.(?:toml|md|txt|yml))`")
 TARGET = re.compile(r"`make ([a-z]+)")
 
@@ -101,8 +102,14 @@ def test_marked_examples_run_and_print_what_the_page_shows(
         elif block.mark == "output":
             assert printed is not None, f"{place}: no block before this one was run"
             assert_shown(block.text, printed, place)
-        elif block.mark:
+        elif block.mark.startswith("file: "):
             Path(block.mark.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_python_block_is_run_or_says_why_not(page: Path) -> None:
+    silent = [block.line for block in blocks(page) if block.language == "python" and not block.mark]
+    assert not silent, f"{page.relative_to(ROOT)}: the python blocks at lines {silent} are not run and do not say why"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
