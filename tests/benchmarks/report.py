@@ -7,7 +7,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 180
+_WIDTH = 210
 
 
 def quantile(values: Sequence[float], share: float) -> float:
