@@ -39,7 +39,7 @@ def command(
     certificate: Annotated[
         str | None, typer.Option(help="PEM file or sha256 fingerprint of the gateway's certificate.")
     ] = None,
-    interval: Annotated[float, typer.Option(help="Seconds between two polls of the quotes.", min=0.1)] = 1.0,
+    interval: Annotated[float, typer.Option(help="Seconds between two polls of the quotes.", min=0.25)] = 1.0,
     seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.", min=0.0)] = None,
     record: Annotated[Path | None, typer.Option(help="Folder for the recording.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
