@@ -169,8 +169,12 @@ class Session:
         return down or BrokerageSessionDown(f"{path} answered 401 although the session is established: ask again")
 
     def noticed(self, error: SessionError) -> None:
-        """A call found the session down: say so, and let the keep-alive see to it."""
-        self._report(error)
+        """A call found the session down: say so, and let the keep-alive see to it.
+
+        What the keep-alive has found since is more exact than what calls run into, so only news is told.
+        """
+        if self._state.ready:
+            self._report(error)
         self._wake.set()
 
     async def _establish(self) -> None:

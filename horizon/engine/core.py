@@ -39,7 +39,7 @@ from horizon.model import (
     split_instrument,
 )
 from horizon.orders.desk import Desk
-from horizon.orders.effects import Effect
+from horizon.orders.effects import Effect, Send
 from horizon.ports import JournalRecord, VenueProfile
 from horizon.strategy import Strategy
 
@@ -61,6 +61,7 @@ class Core:
         self.stop_requested: str | None = None
         """Why the strategy asked to stop; the shell answers with a Stop event."""
         self.stopped = False
+        self._leaving: list[OrderRequest] = []
         self.requests_sent = 0
         self.log: list[tuple[int, str]] = []
         self.start: Start | None = None
@@ -151,7 +152,7 @@ class Core:
         """The lowest and highest position that open and in-doubt orders could lead to."""
         held = self.ledger.position(instrument)
         desk = self._desk_of(instrument)
-        low, high = desk.extremes(instrument) if desk else (Decimal(0), Decimal(0))
+        low, high = desk.extremes(instrument, also=self._leaving) if desk else (Decimal(0), Decimal(0))
         return held + low, held + high
 
     def unresolved(self, instrument: Instrument) -> bool:
@@ -173,12 +174,17 @@ class Core:
         """Check and send as one call; if one of a group is refused here, none of it leaves."""
         desk = self._desk_for(requests)
         complete = [desk.complete(request) for request in requests]
+        self._leaving = []
         for request in complete:
             refusal = self._refusal(request)
             if refusal is not None:
+                self._leaving = []
                 return [desk.refuse(each, *refusal, self.now) for each in complete]
             for guard in self._guards:
                 guard.sent(request, self.now)
+            # a limit holds for a group as a whole
+            self._leaving.append(request)
+        self._leaving = []
         self.requests_sent += len(complete)
         return desk.submit(complete, self.now)
 
@@ -186,6 +192,14 @@ class Core:
         for desk in self._desks.values():
             if desk.order(client_order_id) is not None:
                 desk.cancel(client_order_id, self.now)
+
+    def is_unwanted(self, effect: Effect) -> bool:
+        """Whether an order that has not left yet need not leave: it, or the entry it belongs to, was cancelled."""
+        if not isinstance(effect, Send):
+            return False
+        desk = self._desks[effect.exchange]
+        entries = [each.client_order_id for each in effect.requests if each.parent is None]
+        return bool(entries) and all(map(desk.cancel_is_asked, entries))
 
     def _refusal(self, request: OrderRequest) -> tuple[str, str] | None:
         """(rule, reason) when an order must not leave."""
@@ -281,6 +295,9 @@ class Core:
         self._advance(event.time)
         self._ready[event.exchange] = event
         self._call(self.strategy.on_session, event)
+        if event.ready and (self.stopped or self.failure is not None):
+            # cancels that a lost session refused leave again
+            self._cancel_entries()
 
     def _handle_notice(self, event: Notice) -> None:
         self._advance(event.time)
@@ -294,8 +311,10 @@ class Core:
         self._advance(event.time)
         if self.stopped:
             return
-        self._call(self.strategy.on_stop, event.reason)
+        # from here on nothing new leaves: what a strategy sends from `on_stop` is refused
         self.stopped = True
+        if self.failure is None:
+            self._run(self.strategy.on_stop, event.reason)
         self._cancel_entries()
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -305,8 +324,10 @@ class Core:
             self.now = time
 
     def _call(self, callback: Callable[..., None], *values: object) -> None:
-        if self.failure is not None or self.stopped:
-            return
+        if self.failure is None and not self.stopped:
+            self._run(callback, *values)
+
+    def _run(self, callback: Callable[..., None], *values: object) -> None:
         try:
             callback(self._context, *values)
         except Exception as error:

@@ -16,8 +16,18 @@ from horizon.clock import NANOSECONDS, Clock, SystemClock
 from horizon.engine.core import Core
 from horizon.errors import HorizonError
 from horizon.exchange import Exchange
-from horizon.model import ClientOrderId, CoreEvent, Notice, NoticeLevel, Order, OrderRequest, OrderStatus, Start, Stop
-from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
+from horizon.model import (
+    CoreEvent,
+    Notice,
+    NoticeLevel,
+    Order,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    Start,
+    Stop,
+)
+from horizon.orders.effects import Effect, Find, Send
 from horizon.ports import Feed, JournalRecord
 
 _SLOW_CALLBACK = 0.1
@@ -40,13 +50,15 @@ class _Sender:
         self,
         exchange: Exchange,
         put: Callable[[CoreEvent], None],
-        latest: Callable[[ClientOrderId], Order | None],
+        core: Core,
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._exchange = exchange
         self._put = put
         self._clock = exchange.clock
-        self._latest = latest
+        self._core = core
         self._tasks = tasks
+        self._look_ups: set[asyncio.Task[object]] = set()
         self._executor = exchange.attach(put)
         self._queue: deque[Effect] = deque()
         self._wake = asyncio.Event()
@@ -63,17 +75,40 @@ class _Sender:
                 effect = self._queue.popleft()
                 if isinstance(effect, Find):
                     # a look-up waits for the venue's lists to be fresh: other orders need not wait with it
-                    self._tasks.create_task(self._executor.perform(effect, self._put))
+                    look_up = self._tasks.create_task(self._executor.perform(effect, self._put))
+                    self._look_ups.add(look_up)
+                    look_up.add_done_callback(self._look_ups.discard)
                 elif (current := self._current(effect)) is not None:
                     await self._executor.perform(current, self._put)
                     await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
 
+    def end_look_ups(self) -> None:
+        """Ask no more what became of orders in doubt."""
+        for look_up in self._look_ups:
+            look_up.cancel()
+
     def _current(self, effect: Effect) -> Effect | None:
         """The effect on the order as it is now: it may have got its venue's id, or its end, while the effect waited."""
-        if not isinstance(effect, Cancel | Replace):
+        if isinstance(effect, Send):
+            if not self._core.is_unwanted(effect):
+                return effect
+            for request in effect.requests:
+                self._put(self._never_left(request))
+            return None
+        if isinstance(effect, Find):
             return effect
-        order = self._latest(effect.order.client_order_id) or effect.order
+        order = self._core.order(effect.order.client_order_id) or effect.order
         return None if order.is_done else msgspec.structs.replace(effect, order=order)
+
+    def _never_left(self, request: OrderRequest) -> OrderReport:
+        return OrderReport(
+            exchange=self._exchange.name,
+            account_id=request.account_id,
+            time=self._clock.now(),
+            status=OrderStatus.CANCELED,
+            client_order_id=request.client_order_id,
+            reason="cancelled before it left",
+        )
 
 
 class LiveShell:
@@ -120,8 +155,7 @@ class LiveShell:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._senders = {
-                    name: _Sender(exchange, self.put, self._core.order, tasks)
-                    for name, exchange in self._exchanges.items()
+                    name: _Sender(exchange, self.put, self._core, tasks) for name, exchange in self._exchanges.items()
                 }
                 background = [tasks.create_task(sender.run()) for sender in self._senders.values()]
                 self._take(start)
@@ -133,6 +167,8 @@ class LiveShell:
                 await self._settle()
                 for task in background:
                     task.cancel()
+                for sender in self._senders.values():
+                    sender.end_look_ups()
         except BaseException as error:
             left = ", ".join(order.client_order_id for order in self._core.orders())
             if left:

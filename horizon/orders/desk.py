@@ -70,12 +70,14 @@ class Desk:
 
     def submit(self, requests: Sequence[OrderRequest], now: int) -> list[Order]:
         """Orders in PENDING, and one Send for all of them. The requests must be complete."""
+        new: set[ClientOrderId] = set()
         for request in requests:
-            if self.order(request.client_order_id) is not None:
+            if request.client_order_id in new or self.order(request.client_order_id) is not None:
                 raise InvalidOrder(
                     f"client order id {request.client_order_id!r} was used before: leave it out, or make a new one",
                     rule="client_order_id",
                 )
+            new.add(request.client_order_id)
         orders = []
         for request in requests:
             order = Order(request=request, created_time=now, updated_time=now)
@@ -103,16 +105,16 @@ class Desk:
         return order
 
     def cancel(self, client_order_id: ClientOrderId, now: int) -> Order | None:
-        """Ask for a cancel, once. None when there is nothing to cancel."""
+        """Ask for a cancel, once. None when there is nothing to cancel.
+
+        For an order in doubt nothing goes out yet: the cancel leaves when the venue turns out to have the order.
+        """
         order = self._live.get(client_order_id)
         if order is None or order.is_done or client_order_id in self._cancels:
             return None
         self._cancels.add(client_order_id)
-        marked = cancel_requested(order, now)
-        self._keep(marked)
         self._record(now, RecordKind.CANCEL_INTENT, {}, client_order_id, order.venue_order_id)
-        self.effects.append(Cancel(exchange=self.exchange, account_id=self.account_id, order=marked))
-        return marked
+        return order if order.is_in_doubt else self._withdraw(order, now)
 
     def change(self, client_order_id: ClientOrderId, request: OrderRequest, now: int) -> Order | None:
         """Ask the venue to change an order into `request`. The order keeps its state until the venue agrees."""
@@ -132,7 +134,7 @@ class Desk:
         order = self._find(report.client_order_id, report.venue_order_id)
         if order is None:
             return None
-        if report.refused_change:
+        if report.refused_change and not order.is_in_doubt:
             self._cancels.discard(order.client_order_id)
         asked = self._changes.get(order.client_order_id)
         if asked is not None and report.refused_change:
@@ -144,18 +146,13 @@ class Desk:
             return None
         self._keep(changed)
         self._record(report.time, RecordKind.REPORT, report, changed.client_order_id, changed.venue_order_id)
-        if changed.status is OrderStatus.UNKNOWN:
-            self.effects.append(
-                Find(
-                    exchange=self.exchange,
-                    account_id=self.account_id,
-                    client_order_id=changed.client_order_id,
-                    request=changed.request,
-                )
-            )
+        if changed.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
+            self._look_up(changed)
         for fill in self._waiting_fills.pop(changed.venue_order_id, ()) if changed.venue_order_id else ():
             changed = book_fill(changed, fill)
             self._keep(changed)
+        if order.is_in_doubt and changed.client_order_id in self._cancels and _can_be_cancelled(changed):
+            changed = self._withdraw(changed, report.time)
         return changed
 
     def book(self, fill: Fill) -> Order | None:
@@ -178,6 +175,10 @@ class Desk:
     def order(self, client_order_id: ClientOrderId) -> Order | None:
         """The latest state; orders long done are forgotten."""
         return self._live.get(client_order_id) or self._past.get(client_order_id)
+
+    def cancel_is_asked(self, client_order_id: ClientOrderId) -> bool:
+        """Whether an order is to be cancelled, which a shell may do by not sending it at all."""
+        return client_order_id in self._cancels
 
     def knows(self, fill: Fill) -> bool:
         """Whether the fill belongs to an order of this desk."""
@@ -219,14 +220,18 @@ class Desk:
             total += pending * order.request.order_side.sign
         return total
 
-    def extremes(self, instrument: Instrument, *, without: ClientOrderId | None = None) -> tuple[Decimal, Decimal]:
+    def extremes(
+        self, instrument: Instrument, *, without: ClientOrderId | None = None, also: Sequence[OrderRequest] = ()
+    ) -> tuple[Decimal, Decimal]:
         """Signed sizes (lowest, highest) that open and in-doubt orders could add if the worst of them fill.
 
-        `without` leaves out what remains of one order: the one that a change would take the place of.
+        `without` leaves out what remains of one order: the one that a change would take the place of. `also` are
+        requests that are about to leave.
         """
         certain = lowest = highest = ZERO
         exits: dict[str, tuple[Decimal, Decimal]] = {}
-        for order in self._by_instrument.get(instrument, {}).values():
+        leaving = [Order(request=request) for request in also if request.instrument == instrument]
+        for order in (*self._by_instrument.get(instrument, {}).values(), *leaving):
             sign = order.request.order_side.sign
             certain += (order.filled - order.booked) * sign
             signed = ZERO if order.client_order_id == without else order.remaining * sign
@@ -239,6 +244,25 @@ class Desk:
         lowest += sum((low for low, _ in exits.values()), ZERO)
         highest += sum((high for _, high in exits.values()), ZERO)
         return certain + lowest, certain + highest
+
+    # -- asking the venue ----------------------------------------------------------------------------------------
+
+    def _withdraw(self, order: Order, now: int) -> Order:
+        marked = cancel_requested(order, now)
+        self._keep(marked)
+        self.effects.append(Cancel(exchange=self.exchange, account_id=self.account_id, order=marked))
+        return marked
+
+    def _look_up(self, order: Order) -> None:
+        self.effects.append(
+            Find(
+                exchange=self.exchange,
+                account_id=self.account_id,
+                client_order_id=order.client_order_id,
+                request=order.request,
+                venue_order_id=order.venue_order_id,
+            )
+        )
 
     # -- keeping -------------------------------------------------------------------------------------------------
 
@@ -297,3 +321,7 @@ class Desk:
     def __iter__(self) -> Iterator[Order]:
         """Every order that is not settled, oldest first."""
         return iter(self._live.values())
+
+
+def _can_be_cancelled(order: Order) -> bool:
+    return order.status in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)

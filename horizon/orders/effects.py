@@ -2,7 +2,7 @@
 
 import msgspec
 
-from horizon.model import AccountId, ClientOrderId, Order, OrderRequest
+from horizon.model import AccountId, ClientOrderId, Order, OrderRequest, VenueOrderId
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
@@ -29,12 +29,16 @@ class Replace(msgspec.Struct, frozen=True, kw_only=True, tag="replace"):
 
 
 class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find"):
-    """Ask the venue what became of an order whose outcome is not known."""
+    """Ask the venue what became of an order whose outcome is not known.
+
+    With a `venue_order_id` the venue has had the order: what is in doubt is only whether it works on.
+    """
 
     exchange: str
     account_id: AccountId
     client_order_id: ClientOrderId
     request: OrderRequest
+    venue_order_id: VenueOrderId | None = None
 
 
 Effect = Send | Cancel | Replace | Find

@@ -7,7 +7,7 @@ never waits for an answer that will not come.
 import msgspec
 
 from horizon.clock import Clock
-from horizon.errors import HorizonError, Outcome
+from horizon.errors import HorizonError, Outcome, RateLimited
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -23,8 +23,14 @@ from horizon.ports import Confirm, Journal, JournalRecord, Prompt, PutVenueEvent
 
 _encode = msgspec.json.Encoder().encode
 _FIND_ATTEMPTS = 8
+"""Look-ups without an answer after which a person is told."""
 _FIND_PAUSE = 5.0
 """Seconds between two look-ups of an order in doubt: the venue's own order list may be that old."""
+_LATER_PAUSE = 60.0
+"""The same once a person has been told."""
+_LATE_LOOKS = (60.0, 240.0)
+"""Seconds to wait before looking again for an order that was not there: a request that was held up on its way can
+still arrive."""
 
 
 class Executor:
@@ -45,7 +51,8 @@ class Executor:
             case Replace():
                 return await self._replace(effect, put)
             case Find():
-                return await self._find(effect, put)
+                await self._find(effect, put)
+                return None
 
     async def _send(self, effect: Send, put: PutVenueEvent) -> HorizonError | None:
         try:
@@ -71,7 +78,9 @@ class Executor:
             report = await self._venue.withdraw(effect.order)
         except HorizonError as error:
             if error.outcome is Outcome.UNKNOWN:
-                put(self._warning(effect.account_id, f"cancel of {effect.order.client_order_id} in doubt: {error}"))
+                # the order may work on: it is looked up, and the cancel leaves again if it does
+                reason = f"cancel in doubt: {error}"
+                put(self._report(effect.account_id, effect.order.client_order_id, OrderStatus.UNKNOWN, reason))
             else:
                 put(self._refused_change(effect.order, str(error)))
             return error
@@ -91,29 +100,45 @@ class Executor:
         put(msgspec.structs.replace(report, request=effect.request))
         return None
 
-    async def _find(self, effect: Find, put: PutVenueEvent) -> HorizonError | None:
-        """Ask until the venue answers: found is adopted, surely absent is REJECTED, silence leaves it in doubt."""
-        error: HorizonError | None = None
-        for _ in range(_FIND_ATTEMPTS):
-            await self._clock.sleep(_FIND_PAUSE)
-            try:
-                report = await self._venue.find_order(effect.account_id, effect.client_order_id, request=effect.request)
-            except HorizonError as failed:
-                error = failed
-                continue
-            if report is None:
-                reason = "never reached the venue: not among its orders or trades"
-                report = self._report(effect.account_id, effect.client_order_id, OrderStatus.REJECTED, reason)
+    async def _find(self, effect: Find, put: PutVenueEvent) -> None:
+        """Ask until the venue answers: found is adopted, surely absent is REJECTED. Ends only then, or cancelled."""
+        report = await self._look(effect, put)
+        if report is not None:
             put(report)
-            return None
-        put(
-            self._warning(
-                effect.account_id,
-                f"order {effect.client_order_id} is still in doubt after {_FIND_ATTEMPTS} look-ups ({error}): "
-                "look at the venue's own screen before trading on",
-            )
-        )
-        return error
+            return
+        key = effect.client_order_id
+        if effect.venue_order_id is not None:
+            reason = "no longer among the venue's orders or trades"
+            put(self._report(effect.account_id, key, OrderStatus.CANCELED, reason))
+            return
+        reason = "never reached the venue: not among its orders or trades"
+        put(self._report(effect.account_id, key, OrderStatus.REJECTED, reason))
+        for pause in _LATE_LOOKS:
+            report = await self._look(effect, put, pause)
+            if report is not None:
+                text = f"order {key} was taken for lost and has arrived at the venue after all: it is {report.status}"
+                put(self._warning(effect.account_id, text))
+                put(report)
+                return
+
+    async def _look(self, effect: Find, put: PutVenueEvent, pause: float = _FIND_PAUSE) -> OrderReport | None:
+        """The venue's word on one order, however long it takes to get one; None when it is surely absent."""
+        failures = 0
+        while True:
+            await self._clock.sleep(pause)
+            try:
+                return await self._venue.find_order(effect.account_id, effect.client_order_id, request=effect.request)
+            except HorizonError as error:
+                failures += 1
+                if failures == _FIND_ATTEMPTS:
+                    text = (
+                        f"order {effect.client_order_id} is still in doubt after {failures} look-ups ({error}): look "
+                        "at the venue's own screen; it goes on being looked up"
+                    )
+                    put(self._warning(effect.account_id, text))
+                pause = _FIND_PAUSE if failures < _FIND_ATTEMPTS else _LATER_PAUSE
+                if isinstance(error, RateLimited):
+                    pause = max(pause, error.retry_after)
 
     def _confirm(self, put: PutVenueEvent) -> Confirm:
         async def confirm(prompt: Prompt) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from horizon.model import DONE, Fill, Order, OrderReport, OrderStatus
+from horizon.model import DONE, IN_DOUBT, Fill, Order, OrderReport, OrderStatus
 
 _S = OrderStatus
 ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
@@ -16,7 +16,8 @@ ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.UNKNOWN: frozenset(OrderStatus) - {_S.PENDING, _S.UNKNOWN},
     _S.WORKING: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
     _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.CANCEL_PENDING, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
-    _S.CANCEL_PENDING: frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    # unknown: the answer to the cancel was lost, so the order may work on
+    _S.CANCEL_PENDING: frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.UNKNOWN}),
     # late fills can complete an order that was reported dead
     _S.CANCELED: frozenset({_S.FILLED}),
     _S.REJECTED: frozenset({_S.FILLED}),
@@ -34,7 +35,7 @@ def apply_report(order: Order, report: OrderReport) -> Order:
     if report.refused_change:
         if status is _S.CANCEL_PENDING:
             status = _S.PARTIALLY_FILLED if filled else _S.WORKING
-    elif report.status in ALLOWED[status]:
+    elif report.status in ALLOWED[status] or _arrived_after_all(order, report):
         status = report.status
     return _settled(
         order,
@@ -43,7 +44,8 @@ def apply_report(order: Order, report: OrderReport) -> Order:
         filled=filled,
         venue_order_id=order.venue_order_id or report.venue_order_id,
         average_price=report.average_price if report.average_price is not None else order.average_price,
-        reason=report.reason or order.reason,
+        # why an order was in doubt means nothing once it no longer is
+        reason=report.reason or ("" if order.is_in_doubt and status not in IN_DOUBT else order.reason),
         time=report.time,
     )
 
@@ -75,6 +77,16 @@ def cancel_requested(order: Order, now: int) -> Order:
 def is_overfilled(order: Order) -> bool:
     """More has filled than was asked for: the venue and this side disagree about the order."""
     return order.filled > order.request.size
+
+
+def _arrived_after_all(order: Order, report: OrderReport) -> bool:
+    """Whether the venue works on an order that was given up because the venue did not have it."""
+    return (
+        order.status is _S.REJECTED
+        and order.venue_order_id is None
+        and report.venue_order_id is not None
+        and report.status in (_S.WORKING, _S.PARTIALLY_FILLED, _S.CANCEL_PENDING)
+    )
 
 
 def _reported_fill(order: Order, report: OrderReport) -> Decimal:

@@ -5,6 +5,8 @@ known are looked up in the background until the venue has answered.
 """
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 
 from horizon.accounting import Ledger
 from horizon.clock import Clock
-from horizon.errors import ConfigurationError, HorizonError, InvalidOrder
+from horizon.errors import ConfigurationError, HorizonError, InvalidOrder, RecordingError, Refused
 from horizon.guards import Guard, check_all
 from horizon.model import (
     AccountId,
@@ -25,14 +27,19 @@ from horizon.model import (
     Order,
     OrderReport,
     OrderRequest,
+    OrderStatus,
     Quote,
     split_instrument,
 )
 from horizon.orders.desk import Desk
-from horizon.orders.effects import Find
+from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.orders.execution import Executor
 from horizon.ports import Journal, Venue, VenueEvent
 
+_logger = logging.getLogger(__name__)
+_KEPT_FILLS = 1_000
+REFUSED_WAIT = 12.0
+"""Seconds of the clock in which an order whose cancel was refused turns out to be over, if it is."""
 CANCEL_WAIT = 20.0
 """Seconds of the clock to wait for a venue to confirm a cancel before saying that it has not."""
 
@@ -61,24 +68,29 @@ class OrderService:
         self._ledger: Ledger | None = None
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: list[OrderRequest] = []
+        self._unclaimed: deque[Fill] = deque(maxlen=_KEPT_FILLS)
+        """Fills under a venue's order id alone: of an order whose answer is on its way, or of somebody else's."""
 
     async def submit(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
         """Send as one call. If one of a group is refused here, none of it leaves."""
-        desk, now = self._desk, self._clock.now()
+        desk = self._desk
         complete = [desk.complete(request) for request in requests]
         ledger = await self._started_ledger()
         for request in complete:
-            await self._check(request, ledger)
-            for guard in self._guards:
-                guard.sent(request, now)
-        orders = desk.submit(complete, now)
+            await self._prepare(request)
+        # from the check to the desk without waiting: no other order may come in between and use the same room
+        self._pass_guards(complete, ledger)
+        orders = desk.submit(complete, self._clock.now())
         await self._carry_out()
         return [self.latest(order) for order in orders]
 
     async def change(self, order: Order, changes: dict[str, object]) -> Order:
         """Change a working order; a size is the total, fills included."""
         request = replace(order.request, **changes)
-        await self._check(request, await self._started_ledger(), replaces=order.client_order_id)
+        ledger = await self._started_ledger()
+        await self._prepare(request)
+        self._check(request, ledger, replaces=order.client_order_id)
         if self._desk.change(order.client_order_id, request, self._clock.now()) is None:
             status = self.latest(order).status
             raise InvalidOrder(f"order {order.client_order_id} can't be changed: it is {status}", rule="replace")
@@ -89,8 +101,17 @@ class OrderService:
         """Cancel each and wait until the venue has confirmed all, or `wait` seconds have passed."""
         for order in orders:
             self._desk.cancel(order.client_order_id, self._clock.now())
-        await self._carry_out()
-        await self.until(lambda: all(self.latest(order).is_done for order in orders), timeout=wait)
+
+        def over() -> bool:
+            return all(self.latest(order).is_done for order in orders)
+
+        try:
+            await self._carry_out()
+        except Refused:
+            # a fill was faster, or the refusal is one: the venue's order list tells
+            if not await self.until(over, timeout=min(wait, REFUSED_WAIT)):
+                raise
+        await self.until(over, timeout=wait)
         return [self.latest(order) for order in orders]
 
     async def until(self, condition: Callable[[], bool], *, timeout: float | None) -> bool:
@@ -120,7 +141,8 @@ class OrderService:
     def take(self, event: VenueEvent) -> None:
         """What the venue reports by itself."""
         if isinstance(event, OrderReport) and event.account_id == self._desk.account_id:
-            self._desk.apply(event)
+            if self._desk.apply(event) is not None:
+                self._claim_fills()
         elif isinstance(event, Fill) and event.account_id == self._desk.account_id:
             self._book(event)
         self._after_news()
@@ -133,10 +155,18 @@ class OrderService:
 
     def _book(self, fill: Fill) -> None:
         """Book what this session's orders did; other fills of the account may be in the first positions already."""
-        if self._ledger is not None and self._desk.knows(fill):
+        if not self._desk.knows(fill):
+            if fill.client_order_id is None:
+                self._unclaimed.append(fill)
+        elif self._ledger is not None:
             booked = self._ledger.book(fill)
             if booked is not None and booked.new:
                 self._desk.book(fill)
+
+    def _claim_fills(self) -> None:
+        for fill in [each for each in self._unclaimed if self._desk.knows(each)]:
+            self._unclaimed.remove(fill)
+            self._book(fill)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -145,10 +175,11 @@ class OrderService:
             account = self._desk.account_id
             ledger = Ledger()
             ledger.start(await self._venue.positions(account), [await self._venue.balances(account)])
-            self._ledger = ledger
+            self._ledger = self._ledger or ledger
         return self._ledger
 
-    async def _check(self, request: OrderRequest, ledger: Ledger, *, replaces: ClientOrderId | None = None) -> None:
+    async def _prepare(self, request: OrderRequest) -> None:
+        """Know the market, its rules and its quote. Raises InvalidOrder for what the venue would refuse."""
         market = self.markets.get(request.market_id)
         if market is None:
             market = await self._venue.market(MarketQuery(market_id=request.market_id))
@@ -160,6 +191,20 @@ class OrderService:
         self._venue.profile.check(request, market)
         for quote in await self._venue.quotes([name]):
             self.quotes[quote.instrument] = quote
+
+    def _pass_guards(self, requests: Sequence[OrderRequest], ledger: Ledger) -> None:
+        """A limit holds for a group as a whole: what was let through before counts."""
+        now = self._clock.now()
+        try:
+            for request in requests:
+                self._check(request, ledger)
+                for guard in self._guards:
+                    guard.sent(request, now)
+                self._leaving.append(request)
+        finally:
+            self._leaving = []
+
+    def _check(self, request: OrderRequest, ledger: Ledger, *, replaces: ClientOrderId | None = None) -> None:
         refusal = check_all(self._guards, request, _View(self, ledger, self._clock.now(), replaces))
         if refusal is not None:
             rule, reason = refusal
@@ -172,31 +217,62 @@ class OrderService:
         first: HorizonError | None = None
         while self._desk.effects:
             effects, self._desk.effects = self._desk.effects, []
-            self._commit()
+            try:
+                self._commit()
+            except RecordingError as error:
+                self._give_up(effects, str(error))
+                raise
             for effect in effects:
                 if isinstance(effect, Find):
                     self._in_background(self._executor.perform(effect, self.take))
                 else:
-                    error = await self._executor.perform(effect, self.take)
-                    first = first or error
+                    failed = await self._executor.perform(effect, self.take)
+                    first = first or failed
         if first is not None:
             raise first
 
+    def _give_up(self, effects: Sequence[Effect], reason: str) -> None:
+        """Nothing leaves without its journal line: orders are rejected, those at the venue stay as they are."""
+        for effect in effects:
+            for request in effect.requests if isinstance(effect, Send) else ():
+                self._desk.apply(self._report(request.client_order_id, OrderStatus.REJECTED, reason))
+            if isinstance(effect, Cancel | Replace):
+                report = self._report(effect.order.client_order_id, effect.order.status, reason)
+                self._desk.apply(replace(report, refused_change=True))
+
+    def _report(self, key: ClientOrderId, status: OrderStatus, reason: str) -> OrderReport:
+        return OrderReport(
+            exchange=self._desk.exchange,
+            account_id=self._desk.account_id,
+            time=self._clock.now(),
+            status=status,
+            client_order_id=key,
+            reason=reason,
+        )
+
     def _after_news(self) -> None:
-        self._commit()
+        try:
+            self._commit()
+        except RecordingError:
+            # Whoever delivers news can do nothing about it: the lines are kept, and the next order is refused.
+            _logger.exception("what %s reported is not in the journal yet", self._desk.exchange)
         if self._desk.effects:
             self._in_background(self._carry_out())
         self._venue.watch(self._desk.account_id, orders=self._desk.awaits_reports, fills=self._desk.awaits_fills)
         self._changed.set()
 
     def _commit(self) -> None:
-        records, self._desk.records = self._desk.records, []
-        if records:
-            self._journal.commit(records)
+        if self._desk.records:
+            self._journal.commit(self._desk.records)
+            self._desk.records = []
 
     def _in_background(self, work: Awaitable[object]) -> None:
         async def carry() -> None:
-            await work
+            try:
+                await work
+            except HorizonError as error:
+                # The order's own report says so too; a person who waits for nothing finds it here.
+                _logger.warning("%s: %s", self._desk.exchange, error)
 
         task = asyncio.get_running_loop().create_task(carry())
         self._tasks.add(task)
@@ -204,7 +280,7 @@ class OrderService:
 
     def extremes(self, instrument: Instrument, *, without: ClientOrderId | None) -> tuple[Decimal, Decimal]:
         """What open and in-doubt orders could add, leaving one out."""
-        return self._desk.extremes(instrument, without=without)
+        return self._desk.extremes(instrument, without=without, also=self._leaving)
 
 
 class _View:

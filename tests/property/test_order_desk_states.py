@@ -53,6 +53,7 @@ class DeskAgainstAVenue(RuleBasedStateMachine):
         self.intents = 0
         self.time = 0
         self.most_filled: dict[ClientOrderId, Decimal] = {}
+        self.wanted_dead: set[ClientOrderId] = set()
 
     def tick(self) -> int:
         self.time += 1
@@ -99,8 +100,13 @@ class DeskAgainstAVenue(RuleBasedStateMachine):
     @rule(key=orders)
     def ask_for_a_cancel(self, key: ClientOrderId) -> None:
         known = len(self.desk.effects)
-        if self.desk.cancel(key, self.tick()) is not None:
-            assert isinstance(self.desk.effects[known], Cancel)
+        asked = self.desk.cancel(key, self.tick())
+        if asked is not None:
+            self.wanted_dead.add(key)
+            # in doubt, there is nothing yet that could be cancelled
+            assert [isinstance(effect, Cancel) for effect in self.desk.effects[known:]] == [True] * (
+                not asked.is_in_doubt
+            )
 
     @rule(key=orders)
     def venue_cancels(self, key: ClientOrderId) -> None:
@@ -183,6 +189,8 @@ class DeskAgainstAVenue(RuleBasedStateMachine):
             assert order is not None
             assert order.filled == order.booked == venue.filled
             assert order.is_open == (venue.status is OrderStatus.WORKING)
+            if key in self.wanted_dead and order.is_open:
+                assert any(isinstance(e, Cancel) and e.order.client_order_id == key for e in self.desk.effects)
 
 
 DeskAgainstAVenue.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from horizon.clock import NANOSECONDS
 from horizon.engine.core import Core
 from horizon.engine.parity import replay_verdict
 from horizon.engine.run import RunResult, run_async
@@ -136,9 +137,31 @@ class ChangesItsMind(BuyOnce):
         ctx.cancel(self.order)
 
 
-async def test_a_cancel_that_waits_behind_its_order_goes_out_once_and_with_the_venues_id(
+async def test_an_order_that_is_cancelled_before_it_left_never_leaves(
     exchange: Exchange, scripted_venue: Any, spy: Market
 ) -> None:
+    strategy = ChangesItsMind()
+    await run_ticks(strategy, exchange, spy)
+    assert scripted_venue.calls == []
+    assert "CANCELED" in strategy.seen
+
+
+async def test_a_cancel_that_is_asked_while_the_order_is_on_its_way_goes_out_once_and_with_the_venues_id(
+    exchange: Exchange, scripted_venue: Any, scripted_clock: ScriptedClock, spy: Market
+) -> None:
+    class Waits(BuyOnce):
+        def on_timer(self, ctx: Context, timer: TimerFired) -> None:
+            assert self.order is not None
+            ctx.cancel(self.order)
+            ctx.cancel(self.order)
+
+        def on_start(self, ctx: Context) -> None:
+            ctx.set_timer("soon", at=ctx.now + 2 * NANOSECONDS)
+
+    async def take_long() -> None:
+        await scripted_clock.sleep(3)
+
+    scripted_venue.before_placing = take_long
     cancelled = []
     withdraw = scripted_venue.withdraw
 
@@ -147,7 +170,7 @@ async def test_a_cancel_that_waits_behind_its_order_goes_out_once_and_with_the_v
         return await withdraw(order)
 
     scripted_venue.withdraw = note
-    strategy = ChangesItsMind()
+    strategy = Waits()
     await run_ticks(strategy, exchange, spy)
     assert strategy.order is not None
     assert cancelled == [f"v-{strategy.order.client_order_id}"]

@@ -125,3 +125,28 @@ def test_a_smaller_total_at_the_venue_is_filled_by_less() -> None:
 
 def test_more_than_was_asked_for_is_noticed() -> None:
     assert is_overfilled(book_fill(order(OrderStatus.WORKING), fill(11)))
+
+
+def test_an_order_that_was_given_up_and_arrives_after_all_is_taken_up_again() -> None:
+    lost = apply_report(order(OrderStatus.UNKNOWN), report(OrderStatus.REJECTED, reason="never reached the venue"))
+    found = apply_report(lost, report(OrderStatus.WORKING, venue_order_id=VenueOrderId("v1")))
+    assert (found.status, found.venue_order_id) == (OrderStatus.WORKING, "v1")
+
+
+def test_an_order_that_the_venue_itself_rejected_stays_rejected() -> None:
+    refused = apply_report(
+        order(OrderStatus.PENDING), report(OrderStatus.REJECTED, venue_order_id=VenueOrderId("v1"), reason="no")
+    )
+    late = apply_report(refused, report(OrderStatus.WORKING, venue_order_id=VenueOrderId("v1")))
+    assert late.status is OrderStatus.REJECTED
+
+
+def test_why_an_order_was_in_doubt_is_forgotten_once_it_is_not() -> None:
+    doubtful = apply_report(order(OrderStatus.PENDING), report(OrderStatus.UNKNOWN, reason="no answer in 30 s"))
+    assert doubtful.reason == "no answer in 30 s"
+    assert apply_report(doubtful, report(OrderStatus.WORKING)).reason == ""
+
+
+def test_a_cancel_whose_answer_was_lost_puts_the_order_in_doubt() -> None:
+    asked = cancel_requested(order(OrderStatus.WORKING), 5)
+    assert apply_report(asked, report(OrderStatus.UNKNOWN, reason="cancel in doubt")).status is OrderStatus.UNKNOWN
