@@ -33,7 +33,7 @@ bench: $(VENV)/.dev  ## measure, as ratios in one run (ARGS for the benchmark's 
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
 docs: $(VENV)/.dev  ## build the documentation into site/
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(call quietly,mkdocs,NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict)
 	@echo "site/index.html"
 
 soak: $(VENV)/.dev  ## long runs, one JSON line each (ONLY=name runs one, N=3 so many times)

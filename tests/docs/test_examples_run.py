@@ -20,6 +20,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DATE = re.compile(r"[A-Z][a-z]+ \d{1,2}, \d{4}")
 PRICE = re.compile(r"\d[\d,]*\.\d+")
 RUN_PREFIX = re.compile(r"\bh[0-9a-f]{12}-")
+DEMO = re.compile(r"^\$ make demo\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def shown(example: Path) -> tuple[list[str], str]:
@@ -71,3 +72,20 @@ def test_examples_print_what_they_show() -> None:
         ):
             wrong.append(f"{name} shows\n{expected}\nand printed\n{printed[name]}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_demo_run_prints_the_table_that_the_readme_shows(tmp_path: Path) -> None:
+    """Row by row, numbers apart: they move with every change of the adapter's timing."""
+    readme = DEMO.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert readme is not None
+    finished = subprocess.run(
+        [Path(sys.executable).with_name("horizon"), "demo"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert rows(finished.stdout) == rows(readme[1])
+
+
+def rows(text: str) -> list[str]:
+    without_numbers = re.sub(r"-?\d[\d,.]*", "N", text)
+    return [row for line in without_numbers.splitlines() if (row := " ".join(re.findall(r"[^\s\u2500-\u257f]+", line)))]
