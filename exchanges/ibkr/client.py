@@ -345,10 +345,11 @@ def _text(value: str | int | bool) -> str:
 
 
 def _unreadable(what: str, path: str, found: str, content: bytes) -> _Doubtful:
+    sentence = f"{what}: expected the documented answer, found {extract(found)}"
     error = WireError(
-        f"{what}: expected the documented answer, found {extract(found)}", path=path, found=extract(content)
+        f"{sentence}; check that the address is the gateway's own, then ask again", path=path, found=extract(content)
     )
-    return _Doubtful(str(error), error)
+    return _Doubtful(sentence, error)
 
 
 def _shape(response: Response, error: Exception) -> str:

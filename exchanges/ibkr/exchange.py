@@ -72,7 +72,10 @@ class InteractiveBrokers(Exchange):
 
 
 def _auth(api_url: str, access_token: str | None) -> Auth:
-    host = urlsplit(api_url).hostname or ""
+    address = urlsplit(api_url)
+    host = address.hostname or ""
+    if address.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"expected an address such as {GATEWAY_URL}, found {api_url!r}")
     if is_loopback(host):
         # the gateway has signed in itself; a token given for it is a placeholder
         return LocalGateway(access_token or "")

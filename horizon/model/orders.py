@@ -61,8 +61,11 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
                     force_setattr(self, name, exact(value, name))
                 except ValueError as error:
                     raise InvalidOrder(str(error), rule=name) from None
-        if not self.market_id:
-            raise InvalidOrder("expected a market_id, found none", rule="market_id")
+        if not isinstance(self.market_id, str) or not self.market_id:
+            found = repr(self.market_id) if self.market_id else "none"
+            raise InvalidOrder(f"expected a market_id as text, found {found}: take market.market_id", rule="market_id")
+        if self.size is None:
+            raise InvalidOrder("expected a size above 0, found none", rule="size")
         if not self.size > 0:
             raise InvalidOrder(
                 f"expected a size above 0, found {self.size}: the direction goes into order_side", rule="size"

@@ -41,6 +41,7 @@ CONNECTIONS = 20
 # connection which the server is just closing has no known outcome.
 KEEP_ALIVE = 4.0
 _SMALL = 64
+_HIGHEST_PORT = 65_535
 
 
 class HttpClient:
@@ -61,9 +62,7 @@ class HttpClient:
         timeout: float = 30.0,
         transport: AsyncTransport | None = None,
     ) -> None:
-        url = httpx.URL(base_url)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ConfigurationError(f"expected an address such as https://localhost:5000, found {base_url!r}")
+        url = _address(base_url)
         self.base_url = f"{url.scheme}://{url.netloc.decode()}"
         self._host = url.host
         self._port = url.port or (443 if url.scheme == "https" else 80)
@@ -154,6 +153,16 @@ class HttpClient:
                 f"({cause.certificate_error}): nothing was sent; pin that fingerprint once you have compared it with "
                 f"the server's own"
             ) from cause
+
+
+def _address(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 443) <= _HIGHEST_PORT:
+        raise ConfigurationError(f"expected an address such as https://localhost:5000, found {text!r}")
+    return url
 
 
 def _usual_trust(host: str) -> Trust:
