@@ -5,8 +5,13 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-results = Console(highlight=False, soft_wrap=True)
+results = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+
+
+def print_line(text: str) -> None:
+    """One line of the result on stdout, never broken: it may be copied from there."""
+    results.print(text, markup=False, soft_wrap=True)
 
 
 def print_json(value: Mapping[str, object]) -> None:

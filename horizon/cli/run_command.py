@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from horizon.cli.market_day import OPENING, made_day
-from horizon.cli.output import errors, print_json, results
+from horizon.cli.output import errors, print_json, print_line
 from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError
@@ -146,14 +146,12 @@ def as_json(result: RunResult) -> dict[str, object]:
 
 
 def _print(result: RunResult) -> None:
-    results.print(f"stopped    {result.reason}", markup=False)
-    results.print(
-        f"orders     {result.requests} sent, {len(result.fills)} fills, {len(result.prompts)} prompts answered"
-    )
+    print_line(f"stopped    {result.reason}")
+    print_line(f"orders     {result.requests} sent, {len(result.fills)} fills, {len(result.prompts)} prompts answered")
     for name, size in result.positions.items():
-        results.print(f"position   {name}  {plain(size)}")
+        print_line(f"position   {name}  {plain(size)}")
     for currency, cash in result.cash.items():
-        results.print(f"cash       {cash:,.2f} {currency} (fees {result.fees:,.2f})")
+        print_line(f"cash       {cash:,.2f} {currency} (fees {result.fees:,.2f})")
     for order in result.working:
         kind = "protective order" if order.request.protective else "order"
-        results.print(f"working    {kind} {order.client_order_id} is still {order.status} at the venue")
+        print_line(f"working    {kind} {order.client_order_id} is still {order.status} at the venue")

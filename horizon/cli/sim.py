@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon.cli.output import print_json, results
+from horizon.cli.output import print_json, print_line
 
 app = typer.Typer(help="Start a simulated venue and serve until interrupted.", no_args_is_help=True)
 
@@ -53,10 +53,10 @@ async def _serve(*, port: int, bars: Path | None, plain_http: bool, seed: int, p
                 }
             )
         else:
-            results.print(f"base URL     {gateway.base_url}")
-            results.print(f"websocket    {gateway.ws_url}")
-            results.print(f"accounts     {', '.join(gateway.accounts)}")
-            results.print(f"certificate  {certificate or 'none (plain HTTP)'}")
-            results.print(f"fingerprint  {gateway.fingerprint or 'none'}")
-            results.print("serving until interrupted (Ctrl-C)")
+            print_line(f"base URL     {gateway.base_url}")
+            print_line(f"websocket    {gateway.ws_url}")
+            print_line(f"accounts     {', '.join(gateway.accounts)}")
+            print_line(f"certificate  {certificate or 'none (plain HTTP)'}")
+            print_line(f"fingerprint  {gateway.fingerprint or 'none'}")
+            print_line("serving until interrupted (Ctrl-C)")
         await stopped.wait()

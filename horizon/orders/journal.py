@@ -16,7 +16,8 @@ SCHEMA_VERSION = 1
 # A commit takes about twice as long while it makes the log's file longer. After this many pages, some sixty commits,
 # SQLite writes the log from its start again; its own default lets it grow for 1,000.
 _LOG_PAGES = 250
-_SCHEMA = """
+_SCHEMA = (
+    """
 create table records(
     seq integer primary key autoincrement,
     time integer not null,
@@ -26,10 +27,11 @@ create table records(
     client_order_id text not null,
     venue_order_id text,
     payload blob not null
-);
-create index records_by_account on records(account_id, seq);
-create index records_by_client_order_id on records(client_order_id);
-"""
+)
+""",
+    "create index records_by_account on records(account_id, seq)",
+    "create index records_by_client_order_id on records(client_order_id)",
+)
 
 
 class SqliteJournal:
@@ -52,9 +54,13 @@ class SqliteJournal:
             self._db.execute("pragma journal_mode=wal")
             self._db.execute("pragma synchronous=full")
             self._db.execute(f"pragma wal_autocheckpoint={_LOG_PAGES}")
+            # Looked at under the write lock: another process may be making the same file.
+            self._db.execute("begin immediate")
             (version,) = self._db.execute("pragma user_version").fetchone()
             if version == 0:
-                self._db.executescript(f"begin; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
+                for statement in (*_SCHEMA, f"pragma user_version={SCHEMA_VERSION}"):
+                    self._db.execute(statement)
+            self._db.execute("commit")
         except sqlite3.DatabaseError as error:
             raise RecordingError(
                 f"{self._path} can't be used as a journal ({error}): expected a Horizon journal or no file; "

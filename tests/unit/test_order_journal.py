@@ -2,7 +2,9 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -74,3 +76,20 @@ def test_a_full_disk_refuses_and_keeps_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="nothing was sent"):
         journal.commit([line(number) for number in range(2, 2_000)])
     assert list(journal.records()) == [line(1)]
+
+
+def test_several_that_start_at_once_can_make_the_same_file(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def start(path: Path) -> int:
+        together.wait()
+        journal = SqliteJournal(path)
+        journal.commit([line(1)])
+        journal.close()
+        return 1
+
+    with ThreadPoolExecutor(4) as pool:
+        for round_number in range(10):
+            path = tmp_path / f"{round_number}.sqlite"
+            assert sum(pool.map(start, [path] * 4)) == 4
+            assert len(list(SqliteJournal(path).records())) == 4

@@ -35,12 +35,13 @@ def as_json(outcome: DemoOutcome) -> dict[str, object]:
 def print_report(console: Console, outcome: DemoOutcome) -> None:
     """Positions, fills, fees, P&L, prompts and the replay verdict."""
     console.print()
-    console.print(f"[bold]{outcome.question}[/]  (account {outcome.account_id}, {outcome.quotes:,} quotes polled)")
+    what = f"[bold]{outcome.question}[/]  (account {outcome.account_id}, {outcome.quotes:,} quotes polled)"
+    console.print(what, soft_wrap=True)
     console.print(_positions(outcome))
     console.print(_fills(outcome))
     console.print(_figures(outcome))
-    console.print(f"recording  {outcome.recording}")
-    console.print(f"picture    {outcome.picture}")
+    console.print(f"recording  {outcome.recording}", soft_wrap=True)
+    console.print(f"picture    {outcome.picture}", soft_wrap=True)
 
 
 def _positions(outcome: DemoOutcome) -> Table:
