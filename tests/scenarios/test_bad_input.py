@@ -105,7 +105,7 @@ CASES = [
          lambda b: b.ib.market("")),
     Case(3, "ambiguous market", ConfigurationError, r"matches 22 markets: add .* 860100000 SPXC .* 860100003 SPXC",
          lambda b: b.ib.market(MarketQuery(symbol="SPXC", kind=MarketKind.EVENT))),
-    Case(4, "text for a conid", ConfigurationError, r"expected a conid \(digits only\).* found 'SPY': give it as symbol",
+    Case(4, "text for a conid", ConfigurationError, r"expected a conid .* found 'SPY': give it as symbol",
          lambda b: b.ib.market(MarketQuery(market_id=MarketId("SPY")))),
     Case(5, "text for a conid in an order", ConfigurationError, r"expected a conid \(digits only\).* found 'SPY'",
          lambda b: b.submit(b.spy, market_id="SPY")),
@@ -145,23 +145,23 @@ CASES = [
          lambda b: b.ib.positions(account_id="DU9")),
     Case(23, "gateway not running", VenueUnavailable, "no gateway answers at http://localhost:9.* start it, or correct",
          lambda b: opened(b, api_url="http://localhost:9/v1/api")),
-    Case(24, "address without https", ConfigurationError, "expected an address such as https://.* found 'localhost:5000'",
+    Case(24, "address without https", ConfigurationError, "expected an address such as .* found 'localhost:5000'",
          lambda b: opened(b, api_url="localhost:5000")),
     Case(25, "a port that is none", ConfigurationError, "expected an address such as https://",
          lambda b: opened(b, api_url="https://localhost:99999/v1/api")),
     Case(26, "gateway not logged in", NeedsLogin, "not signed in .*: sign in at http://localhost",
          lambda b: signed_out(b)),
-    Case(27, "certificate that is not the pinned one", ConfigurationError, "expected the certificate AA:.* nothing was sent",
+    Case(27, "certificate that is not the pinned one", ConfigurationError, "the certificate AA:.* nothing was sent",
          lambda b: wrong_certificate(b)),
     Case(28, "certificate file that is not there", ConfigurationError, "expected a PEM file .* found nothing at",
          lambda b: opened(b, certificate=Path("no-such.pem"))),
-    Case(29, "fingerprint that is none", ConfigurationError, "expected a SHA-256 fingerprint of 64 hex digits, found 'zz'",
+    Case(29, "fingerprint that is none", ConfigurationError, "a SHA-256 fingerprint of 64 hex digits, found 'zz'",
          lambda b: opened(b, certificate="zz")),
     Case(30, "port in use", ConfigurationError, r"port \d+ is in use.*: stop that program, choose another port",
          lambda b: port_in_use(b)),
     Case(31, "too many days", ConfigurationError, "fills of 1 to 7 days, found days=30",
          lambda b: b.ib.fills(days=30)),
-    Case(32, "instrument of another exchange", ConfigurationError, "expected an instrument of ibkr, found 'kalshi:X:YES'",
+    Case(32, "instrument of another exchange", ConfigurationError, "an instrument of ibkr, found 'kalshi:X:YES'",
          lambda b: b.ib.quotes(["kalshi:X:YES"])),  # type: ignore[list-item]
 ]  # fmt: skip
 
@@ -169,8 +169,8 @@ CASES = [
 async def opened(bench: Bench, **options: Any) -> None:
     # the accounts may be asked for once in five seconds, and the sign-in once a minute
     await bench.clock.sleep(61)
-    chosen = {"api_url": bench.gateway.base_url, "account_id": bench.gateway.accounts[0], "clock": bench.clock}
-    async with InteractiveBrokers(**(chosen | options)):
+    chosen: dict[str, Any] = {"api_url": bench.gateway.base_url, "account_id": bench.gateway.accounts[0]}
+    async with InteractiveBrokers(clock=bench.clock, **(chosen | options)):
         pass
 
 
