@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 # A commit takes about twice as long while it makes the log's file longer. After this many pages, some sixty commits,
 # SQLite writes the log from its start again; its own default lets it grow for 1,000.
 _LOG_PAGES = 250
+_ATTEMPTS = 50
 _SCHEMA = (
     """
 create table records(
@@ -51,7 +52,7 @@ class SqliteJournal:
 
     def _prepare(self) -> None:
         try:
-            self._db.execute("pragma journal_mode=wal")
+            self._use_write_ahead_log()
             self._db.execute("pragma synchronous=full")
             self._db.execute(f"pragma wal_autocheckpoint={_LOG_PAGES}")
             # Looked at under the write lock: another process may be making the same file.
@@ -72,6 +73,18 @@ class SqliteJournal:
                 f"the journal {self._path} has schema {version}, this version of Horizon knows up to {SCHEMA_VERSION}: "
                 "install the newer Horizon, or choose another journal"
             )
+
+    def _use_write_ahead_log(self) -> None:
+        """SQLite waits for another program's write lock, but not for one that stands in the way of this change."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._db.execute("pragma journal_mode=wal")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS:
+                    raise
+            self._db.execute("begin immediate")
+            self._db.execute("commit")
 
     def commit(self, records: Sequence[JournalRecord]) -> None:
         """Append; everything is on disk when this returns."""
