@@ -32,6 +32,8 @@ from horizon.ports import Feed, JournalRecord
 
 _SLOW_CALLBACK = 0.1
 """Seconds of work for one event after which the watchdog speaks: the keep-alive waits meanwhile."""
+_CHECKPOINT = 30.0
+"""Seconds of the machine's time between two checkpoints of the recording: what a crash may cost of it."""
 _SETTLE = 40.0
 """Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
 
@@ -41,6 +43,7 @@ class EventRecorder(Protocol):
 
     def record(self, event: CoreEvent) -> None: ...
     def record_request(self, request: OrderRequest) -> None: ...
+    def flush(self) -> None: ...
 
 
 class _Sender:
@@ -135,6 +138,7 @@ class LiveShell:
         self._senders: dict[str, _Sender] = {}
         self._stopwatch = SystemClock()
         self._stopping = False
+        self._checkpoint = self._stopwatch.monotonic()
 
     def put(self, event: CoreEvent) -> None:
         """Hand an event in. Never blocks."""
@@ -189,6 +193,9 @@ class LiveShell:
         while (timer := self._core.timers.due(self._clock.now())) is not None:
             self._take(timer)
         self._watch()
+        if self._recorder is not None and self._stopwatch.monotonic() - self._checkpoint >= _CHECKPOINT:
+            self._recorder.flush()
+            self._checkpoint = self._stopwatch.monotonic()
 
     async def _settle(self) -> None:
         """Let cancels be confirmed and fills be booked."""
