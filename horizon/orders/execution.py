@@ -4,6 +4,8 @@ The journal has been committed before an effect gets here. Whatever goes wrong b
 never waits for an answer that will not come.
 """
 
+import asyncio
+
 import msgspec
 
 from horizon.clock import Clock
@@ -57,6 +59,11 @@ class Executor:
     async def _send(self, effect: Send, put: PutVenueEvent) -> HorizonError | None:
         try:
             reports = await self._venue.place(effect.requests, self._confirm(put))
+        except asyncio.CancelledError:
+            reason = "its sender was interrupted while it was on its way"
+            for request in effect.requests:
+                put(self._report(effect.account_id, request.client_order_id, OrderStatus.UNKNOWN, reason))
+            raise
         except HorizonError as error:
             status = OrderStatus.UNKNOWN if error.outcome is Outcome.UNKNOWN else OrderStatus.REJECTED
             for request in effect.requests:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from exchanges.ibkr.exchange import InteractiveBrokers
 from exchanges.ibkr.simulator import Simulator
@@ -248,6 +249,39 @@ async def test_an_order_in_doubt_under_a_penalty_is_looked_up_once_the_penalty_i
     known = await desk.ib.wait(order, lambda latest: not latest.is_in_doubt, timeout=1_200)
     assert known.status is OrderStatus.REJECTED
     await desk.agrees_about(order)
+
+
+@pytest.mark.parametrize("path", ["POST */orders", "POST */reply/*"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_order_whose_sender_is_interrupted_is_looked_up(desk: Desk, path: str, when: Any) -> None:
+    request = await desk.spy(at=None if "reply" in path else 1.001)
+    desk.break_with(Fault(match=path, action="silence", when=when))
+    sending = asyncio.create_task(desk.ib.submit(request))
+    await desk.gateway.faults.wait_until_applied()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await desk.clock.sleep(LONGEST_SETTLING)
+    order = await desk.ib.order(recorded_ids(desk)[0])
+    assert isinstance(order, Order)
+    assert order.status is (OrderStatus.FILLED if when == "after" else OrderStatus.REJECTED)
+    await desk.agrees_about(order)
+
+
+async def test_fills_of_exits_that_come_before_their_names_are_booked() -> None:
+    async with desk_on_a_gateway(prompts=False, guards=[]) as desk:
+        entry = await desk.spy(at=1.001, client_order_id="entry")
+        assert entry.price is not None
+        exit_price = entry.price - Decimal("1.50")
+        target = await desk.spy(at=1, client_order_id="target", parent="entry")
+        target = structs.replace(target, order_side=OrderSide.SELL, price=exit_price)
+        orders = await desk.ib.submit_group([entry, target])
+        await desk.clock.sleep(LONGEST_SETTLING)
+        ends = [await desk.ib.order(order.client_order_id) for order in orders]
+        assert [(end.status, end.booked) for end in ends if isinstance(end, Order)] == [
+            (OrderStatus.FILLED, Decimal(3))
+        ] * 2
+        assert desk.gateway.book(desk.account).positions == {}
 
 
 async def test_two_orders_at_once_do_not_void_each_others_questions(desk: Desk) -> None:

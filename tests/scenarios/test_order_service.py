@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from horizon.errors import ConfigurationError, InvalidOrder, OutcomeUnknown, Refused, VenueUnavailable
 from horizon.exchange import Exchange
@@ -91,6 +92,32 @@ async def test_an_unknown_outcome_is_raised_and_settled_in_the_background(
     settled = await exchange.wait(found, lambda order: not order.is_in_doubt, timeout=60)
     assert settled.status is OrderStatus.WORKING
     assert [kind for kind, _ in scripted_venue.calls] == ["place", "find"]
+
+
+async def test_a_fill_under_the_venues_id_alone_waits_for_the_order_that_has_it(
+    exchange: Exchange, scripted_venue: Any
+) -> None:
+    scripted_venue.error = OutcomeUnknown("no answer", client_order_id="x")
+    scripted_venue.loses_answers = True
+    with pytest.raises(OutcomeUnknown):
+        await exchange.submit(buy())
+    key = scripted_venue.calls[0][1]
+    order = await exchange.order(key)
+    assert isinstance(order, Order)
+    tell, scripted_venue.put = scripted_venue.put, lambda event: None
+    scripted_venue.fill(key, Decimal(2), Decimal("100.02"), order.request)
+    nameless = replace(scripted_venue.executions[0], client_order_id=None, venue_order_id=f"v-{key}")
+    tell(nameless)
+    tell(nameless)
+    settled = await exchange.wait(order, lambda latest: latest.booked == 2, timeout=60)
+    assert (settled.status, settled.booked) == (OrderStatus.FILLED, 2)
+
+
+async def test_two_orders_of_a_group_under_one_id_are_refused(exchange: Exchange, scripted_venue: Any) -> None:
+    twins = [buy(client_order_id=ClientOrderId("twin")) for _ in range(2)]
+    with pytest.raises(InvalidOrder, match="'twin' was used before"):
+        await exchange.submit_group(twins)
+    assert scripted_venue.calls == []
 
 
 async def test_a_cancel_returns_once_the_venue_has_confirmed(exchange: Exchange) -> None:
