@@ -4,6 +4,7 @@ Reads go to the venue. Everything that trades is refused here with InvalidOrder,
 followed until the venue says how it ended.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from horizon.model import (
     Instrument,
     Market,
     MarketQuery,
+    Notice,
+    NoticeLevel,
     Order,
     OrderReport,
     OrderRequest,
@@ -33,6 +36,9 @@ from horizon.orders.execution import Executor
 from horizon.orders.journal import SqliteJournal
 from horizon.orders.service import CANCEL_WAIT, OrderService
 from horizon.ports import Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
+
+_logger = logging.getLogger(__name__)
+_LEVELS = {NoticeLevel.INFO: logging.INFO, NoticeLevel.WARNING: logging.WARNING, NoticeLevel.ERROR: logging.ERROR}
 
 
 def new_run_id() -> str:
@@ -307,7 +313,11 @@ class Exchange:
             self.session = event
         if self._engine is not None:
             self._engine(event)
-        elif self._orders is not None:
+            return
+        if isinstance(event, Notice):
+            # without a strategy nobody else hears it
+            _logger.log(_LEVELS[event.level], "%s: %s", self.name, event.text)
+        if self._orders is not None:
             self._orders.take(event)
 
 

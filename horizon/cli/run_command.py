@@ -18,7 +18,7 @@ from horizon.cli.output import errors, print_json, print_line
 from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError
-from horizon.model import plain
+from horizon.model import CoreEvent, Notice, NoticeLevel, plain
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Strategy
 
@@ -80,7 +80,14 @@ async def _run(
             broker = InteractiveBrokers(api_url=place.api_url, account_id=place.account, certificate=place.certificate)
         else:
             broker = await _embedded(stack, place)
-        return await run_async(strategy, broker, interval=interval, duration=duration, record=record)
+        return await run_async(
+            strategy, broker, interval=interval, duration=duration, record=record, on_event=_show_notice
+        )
+
+
+def _show_notice(event: CoreEvent) -> None:
+    if isinstance(event, Notice) and event.level is not NoticeLevel.INFO:
+        errors.print(f"{event.level}: {event.text}", markup=False, soft_wrap=True)
 
 
 async def _embedded(stack: AsyncExitStack, place: _Place) -> "InteractiveBrokers":

@@ -124,8 +124,9 @@ async def desk_on_a_gateway(*, guards: Sequence[Guard] | None = None, **options:
             api_url=gateway.base_url, account_id=gateway.accounts[0], journal=journal, guards=guards, clock=clock
         )
         yield Desk(gateway, await kept.enter_async_context(ib), clock)
+    left: set[asyncio.Task[Any]] = set()
     for _ in range(100):
-        left = asyncio.all_tasks() - before - {asyncio.current_task()}
+        left = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
         if not left:
             return
         await asyncio.sleep(0)

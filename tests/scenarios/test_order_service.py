@@ -1,6 +1,7 @@
 """Orders that come straight from a user: checked, journaled, sent once, followed."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from horizon.errors import ConfigurationError, InvalidOrder, OutcomeUnknown, Refused, VenueUnavailable
 from horizon.exchange import Exchange
 from horizon.guards import MaxSize
-from horizon.model import ClientOrderId, Order, OrderRequest, OrderSide, OrderStatus, Side
+from horizon.model import ClientOrderId, Notice, NoticeLevel, Order, OrderRequest, OrderSide, OrderStatus, Side
 from horizon.orders.journal import SqliteJournal
 from horizon.ports import RecordKind
 from horizon.simulation.scripted_clock import ScriptedClock
@@ -49,7 +50,8 @@ async def test_a_guards_refusal_is_raised_with_its_name_journaled_and_not_sent(
         await exchange.submit(buy(11))
     assert refused.value.rule
     assert scripted_venue.calls == []
-    kinds = [record.kind for record in SqliteJournal(tmp_path / "journal.sqlite").records()]
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        kinds = [record.kind for record in journal.records()]
     assert kinds == [RecordKind.REFUSED]
 
 
@@ -215,3 +217,12 @@ async def test_a_venue_that_could_not_be_opened_is_closed_again(
     with pytest.raises(VenueUnavailable, match="no gateway answers"):
         await Exchange(scripted_venue, clock=scripted_clock).open()
     assert closed == [True]
+
+
+async def test_a_notice_is_in_the_log_where_no_strategy_hears_it(
+    exchange: Exchange, scripted_venue: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripted_venue.put(Notice(exchange="scripted", time=0, level=NoticeLevel.WARNING, text="fills cannot be read"))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "scripted: fills cannot be read")
+    ]
