@@ -244,7 +244,9 @@ class Session:
         brokerage = await self._brokerage_accounts()
         rows = await self._client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
         self.portfolio_accounts = tuple(rows)
-        self._login_type = await self._read_login_type()
+        if brokerage.isPaper is None:
+            # only an old build leaves it open: the check is allowed once a minute, and a second start would be penalised
+            self._login_type = await self._read_login_type()
         groups = {"All", *(group for group in (*brokerage.groups, *brokerage.profiles) if isinstance(group, str))}
         self.accounts = tuple(
             LoginAccount(AccountId(name), is_live(name, is_paper=brokerage.isPaper, login_type=self._login_type))
@@ -260,7 +262,7 @@ class Session:
         return answer
 
     async def _read_login_type(self) -> int | None:
-        """1 live, 2 paper. Not every way of signing in can tell, and once a minute is the limit: None then."""
+        """1 live, 2 paper. Not every way of signing in can tell: None then."""
         if self._login_type is not None:
             return self._login_type
         try:

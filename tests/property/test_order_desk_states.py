@@ -118,8 +118,11 @@ class DeskAgainstAVenue(RuleBasedStateMachine):
         lost = OrderReport(
             exchange="x", account_id=ACCOUNT, time=self.tick(), status=OrderStatus.UNKNOWN, client_order_id=key
         )
-        if self.desk.apply(lost) is not None:
-            assert isinstance(self.desk.effects[-1], Find)
+        before = self.desk.order(key)
+        after = self.desk.apply(lost)
+        if after is not None and before is not None and after.status is OrderStatus.UNKNOWN is not before.status:
+            asked = [each.client_order_id for each in self.desk.effects if isinstance(each, Find)]
+            assert key in asked
 
     @rule(target=news, key=orders)
     def row(self, key: ClientOrderId) -> OrderReport:

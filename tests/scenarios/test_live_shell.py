@@ -1,6 +1,7 @@
 """A strategy in the live shell, on a venue that a test scripts."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -98,7 +99,8 @@ async def test_the_intent_is_in_the_journal_before_the_venue_is_called(
     seen: list[RecordKind] = []
 
     async def look() -> None:
-        seen.extend(record.kind for record in SqliteJournal(tmp_path / "journal.sqlite").records())
+        with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+            seen.extend(record.kind for record in journal.records())
 
     scripted_venue.before_placing = look
     await run_ticks(BuyOnce(), exchange, spy)
@@ -111,7 +113,8 @@ async def test_an_answered_prompt_is_in_the_journal_before_the_answer_leaves(
     seen: list[RecordKind] = []
 
     async def look() -> None:
-        seen.extend(record.kind for record in SqliteJournal(tmp_path / "journal.sqlite").records())
+        with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+            seen.extend(record.kind for record in journal.records())
 
     scripted_venue.prompts = [prompt]
     scripted_venue.before_placing = look

@@ -104,7 +104,7 @@ async def make() -> AsyncIterator[Make]:
 async def test_an_established_session_is_opened_in_the_venues_order_without_init(make: Make) -> None:
     setup = make()
     await setup.open()
-    assert setup.venue.paths == ["/iserver/auth/status", "/iserver/accounts", "/portfolio/accounts", "/sso/validate"]
+    assert setup.venue.paths == ["/iserver/auth/status", "/iserver/accounts", "/portfolio/accounts"]
     assert [account.account_id for account in setup.session.accounts] == ["DU1", "DU2"]
     assert setup.session.selected_account == "DU1"
     assert setup.session.is_live(AccountId("DU2")) is False
@@ -215,8 +215,16 @@ async def test_a_login_without_accounts_yet_is_not_ready(make: Make) -> None:
         await setup.open()
 
 
+async def test_the_type_of_the_sign_in_is_asked_only_where_the_accounts_leave_it_open(make: Make) -> None:
+    setup = make()
+    setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
+    await setup.open()
+    assert setup.venue.paths[-1] == "/sso/validate"
+
+
 async def test_a_sign_in_that_can_not_tell_its_type_is_no_obstacle(make: Make) -> None:
     setup = make()
+    setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
     setup.venue.usual["/sso/validate"] = (404, {"error": "not found"})
     await setup.open()
     assert setup.session.is_live(AccountId("DU1")) is False
@@ -232,6 +240,7 @@ async def test_the_login_type_is_read_in_both_its_spellings(make: Make) -> None:
 
 async def test_contradicting_signs_of_live_and_paper_stop_the_session(make: Make) -> None:
     setup = make()
+    setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
     setup.venue.usual["/sso/validate"] = {"LOGIN_TYPE": 1}
     with pytest.raises(ConfigurationError, match="login type 1 says live"):
         await setup.open()

@@ -3,6 +3,7 @@
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
@@ -26,36 +27,41 @@ def line(number: int, account: str = "A") -> JournalRecord:
     )
 
 
+def opened(path: Path) -> closing[SqliteJournal]:
+    return closing(SqliteJournal(path))
+
+
 def test_what_was_committed_is_there_for_another_process(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "deep" / "journal.sqlite")
     lines = [line(1), line(2), line(3)]
-    journal.commit(lines[:2])
-    journal.commit(lines[2:])
-    assert list(SqliteJournal(tmp_path / "deep" / "journal.sqlite").records()) == lines
+    with opened(tmp_path / "deep" / "journal.sqlite") as journal:
+        journal.commit(lines[:2])
+        journal.commit(lines[2:])
+        with opened(tmp_path / "deep" / "journal.sqlite") as another:
+            assert list(another.records()) == lines
 
 
 def test_the_disk_is_waited_for(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "j.sqlite")
-    assert journal._db.execute("pragma journal_mode").fetchone() == ("wal",)
-    assert journal._db.execute("pragma synchronous").fetchone() == (2,)  # FULL
+    with opened(tmp_path / "j.sqlite") as journal:
+        assert journal._db.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert journal._db.execute("pragma synchronous").fetchone() == (2,)  # FULL
 
 
 def test_records_can_be_read_per_account(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "j.sqlite")
-    journal.commit([line(1, "A"), line(2, "B")])
-    assert [record.account_id for record in journal.records(account_id=AccountId("B"))] == ["B"]
+    with opened(tmp_path / "j.sqlite") as journal:
+        journal.commit([line(1, "A"), line(2, "B")])
+        assert [record.account_id for record in journal.records(account_id=AccountId("B"))] == ["B"]
 
 
 def test_the_file_is_for_this_user_alone(tmp_path: Path) -> None:
-    SqliteJournal(tmp_path / "j.sqlite")
+    SqliteJournal(tmp_path / "j.sqlite").close()
     assert stat.S_IMODE((tmp_path / "j.sqlite").stat().st_mode) == 0o600
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     SqliteJournal(path).close()
-    with sqlite3.connect(path) as db:
-        db.execute("pragma user_version=99")
+    db = sqlite3.connect(path)
+    db.execute("pragma user_version=99")
     db.close()
     with pytest.raises(ConfigurationError, match="schema 99"):
         SqliteJournal(path)
@@ -70,12 +76,12 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_refuses_and_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
-    journal = SqliteJournal(path)
-    journal.commit([line(1)])
-    journal._db.execute("pragma max_page_count=1")  # SQLite answers like a full disk from here on
-    with pytest.raises(RecordingError, match="nothing was sent"):
-        journal.commit([line(number) for number in range(2, 2_000)])
-    assert list(journal.records()) == [line(1)]
+    with opened(path) as journal:
+        journal.commit([line(1)])
+        journal._db.execute("pragma max_page_count=1")  # SQLite answers like a full disk from here on
+        with pytest.raises(RecordingError, match="nothing was sent"):
+            journal.commit([line(number) for number in range(2, 2_000)])
+        assert list(journal.records()) == [line(1)]
 
 
 def test_several_that_start_at_once_can_make_the_same_file(tmp_path: Path) -> None:
@@ -92,4 +98,5 @@ def test_several_that_start_at_once_can_make_the_same_file(tmp_path: Path) -> No
         for round_number in range(10):
             path = tmp_path / f"{round_number}.sqlite"
             assert sum(pool.map(start, [path] * 4)) == 4
-            assert len(list(SqliteJournal(path).records())) == 4
+            with opened(path) as journal:
+                assert len(list(journal.records())) == 4
