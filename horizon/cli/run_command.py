@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import inspect
 import sys
+import traceback
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from horizon.cli.market_day import OPENING, made_day
 from horizon.cli.output import errors, print_json, print_line
 from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
-from horizon.errors import ConfigurationError
+from horizon.errors import ConfigurationError, HorizonError
 from horizon.model import CoreEvent, Notice, NoticeLevel, plain
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Strategy
@@ -50,9 +51,14 @@ def command(
         raise ConfigurationError("--fast goes with --embedded: a real market keeps its own time")
     duration = None if seconds is None else timedelta(seconds=seconds)
     place = _Place(embedded=embedded, fast=fast, seed=seed, api_url=api_url, account=account, certificate=certificate)
-    result = asyncio.run(_run(strategy, place, interval, duration, record))
-    for _, line in result.log:
-        errors.print(line, markup=False, soft_wrap=True)
+    try:
+        result = asyncio.run(_run(strategy, place, interval, duration, record))
+    except HorizonError as error:
+        if not _comes_from(file, error):
+            raise
+        # the sentence alone would not say which line of the strategy it is about
+        traceback.print_exception(error)
+        raise typer.Exit(1) from None
     if json:
         print_json(as_json(result))
     else:
@@ -81,8 +87,24 @@ async def _run(
         else:
             broker = await _embedded(stack, place)
         return await run_async(
-            strategy, broker, interval=interval, duration=duration, record=record, on_event=_show_notice
+            strategy,
+            broker,
+            interval=interval,
+            duration=duration,
+            record=record,
+            on_event=_show_notice,
+            on_log=_show_line,
         )
+
+
+def _show_line(time: int, text: str) -> None:
+    errors.print(text, markup=False, soft_wrap=True)
+
+
+def _comes_from(file: Path, error: BaseException) -> bool:
+    """Whether a line of the strategy's file was being executed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).resolve() == file.resolve() for frame in frames)
 
 
 def _show_notice(event: CoreEvent) -> None:
@@ -143,6 +165,8 @@ def as_json(result: RunResult) -> dict[str, object]:
     return {
         "reason": result.reason,
         "orders": result.requests,
+        "rejected": result.rejected,
+        "last_rejection": result.last_rejection,
         "fills": len(result.fills),
         "prompts_answered": len(result.prompts),
         "positions": {name: float(size) for name, size in result.positions.items()},

@@ -5,7 +5,6 @@
 events in the same order give the same effects, which is what replay checks.
 """
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -29,6 +28,7 @@ from horizon.model import (
     Order,
     OrderReport,
     OrderRequest,
+    OrderStatus,
     PromptAnswered,
     Quote,
     SessionState,
@@ -63,6 +63,9 @@ class Core:
         self.stopped = False
         self._leaving: list[OrderRequest] = []
         self.requests_sent = 0
+        self.rejected = 0
+        """Orders refused here or by the venue."""
+        self.last_rejection = ""
         self.log: list[tuple[int, str]] = []
         self.start: Start | None = None
         self._profiles = profiles
@@ -179,7 +182,7 @@ class Core:
             refusal = self._refusal(request)
             if refusal is not None:
                 self._leaving = []
-                return [desk.refuse(each, *refusal, self.now) for each in complete]
+                return [self._rejected(desk.refuse(each, *refusal, self.now)) for each in complete]
             for guard in self._guards:
                 guard.sent(request, self.now)
             # a limit holds for a group as a whole
@@ -219,6 +222,11 @@ class Core:
         except ValueError as error:
             return "side", str(error)
         return check_all(self._guards, request, self)
+
+    def _rejected(self, order: Order) -> Order:
+        self.rejected += 1
+        self.last_rejection = order.reason
+        return order
 
     def _desk_for(self, requests: Sequence[OrderRequest]) -> Desk:
         names = {request.exchange for request in requests}
@@ -271,6 +279,8 @@ class Core:
             return
         changed = desk.apply(event)
         if changed is not None:
+            if changed.status is OrderStatus.REJECTED:
+                self._rejected(changed)
             self._call(self.strategy.on_order, changed)
 
     def _handle_fill(self, event: Fill) -> None:
@@ -336,7 +346,6 @@ class Core:
     def _fail(self, error: Exception) -> None:
         """Stop trading: the strategy no longer knows what it is doing."""
         self.failure = error
-        self.log.append((self.now, "".join(traceback.format_exception(error))))
         self._cancel_entries()
 
     def _cancel_entries(self) -> None:

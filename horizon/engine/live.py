@@ -126,6 +126,7 @@ class LiveShell:
         clock: Clock,
         recorder: EventRecorder | None = None,
         on_event: Callable[[CoreEvent], None] | None = None,
+        on_log: Callable[[int, str], None] | None = None,
     ) -> None:
         self._core = core
         self._exchanges = exchanges
@@ -133,6 +134,8 @@ class LiveShell:
         self._clock = clock
         self._recorder = recorder
         self._on_event = on_event
+        self._on_log = on_log
+        self._logged = 0
         self._inbox: deque[CoreEvent] = deque()
         self._wake = asyncio.Event()
         self._senders: dict[str, _Sender] = {}
@@ -252,6 +255,10 @@ class LiveShell:
             self._senders[effect.exchange].add(effect)
         if self._on_event is not None:
             self._on_event(event)
+        if self._on_log is not None:
+            for line in core.log[self._logged :]:
+                self._on_log(*line)
+            self._logged = len(core.log)
         if core.failure is not None:
             self.request_stop(f"the strategy raised {type(core.failure).__name__}: {core.failure}")
         elif core.stop_requested is not None:

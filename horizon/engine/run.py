@@ -49,6 +49,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Why it stopped."""
     requests: int
     """Orders that were sent."""
+    rejected: int
+    """Orders that a rule here or the venue refused."""
+    last_rejection: str
+    """Why the last of them was."""
     fills: tuple[Fill, ...]
     prompts: tuple[PromptAnswered, ...]
     positions: dict[Instrument, Decimal]
@@ -68,12 +72,14 @@ def run(
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
     on_event: Callable[[CoreEvent], None] | None = None,
+    on_log: Callable[[int, str], None] | None = None,
 ) -> RunResult:
     """Run a strategy until it stops, Ctrl-C, or `duration` has passed; then its entry orders are cancelled.
 
     Exchanges are opened when they are not open yet. Without `feeds`, each exchange's own polling feed is used, with
-    `interval` seconds between polls. `record` is a folder for the recording. What the strategy raises is raised here,
-    after its orders were cancelled.
+    `interval` seconds between polls. `record` is a folder for the recording. `on_event` sees what the core is handed,
+    `on_log` each line of `ctx.log` with its time (ns). What the strategy raises is raised here, after its orders were
+    cancelled.
     """
     return asyncio.run(
         run_async(
@@ -85,6 +91,7 @@ def run(
             duration=duration,
             guards=guards,
             on_event=on_event,
+            on_log=on_log,
         )
     )
 
@@ -98,6 +105,7 @@ async def run_async(
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
     on_event: Callable[[CoreEvent], None] | None = None,
+    on_log: Callable[[int, str], None] | None = None,
     run_id: str | None = None,
 ) -> RunResult:
     """`run` for those who have an event loop. `run_id` makes client order ids repeatable; it must be new each time."""
@@ -123,7 +131,7 @@ async def run_async(
         if feeds is None:
             feeds = [default_feed(each, _instruments(markets, each), interval) for each in exchanges]
         collected = _Collector(on_event)
-        shell = LiveShell(core, by_name, feeds, clock=clock, recorder=recorder, on_event=collected.take)
+        shell = LiveShell(core, by_name, feeds, clock=clock, recorder=recorder, on_event=collected.take, on_log=on_log)
         stack.enter_context(_StopOnCtrlC(shell))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -261,6 +269,8 @@ class _Collector:
         return RunResult(
             reason=self._reason,
             requests=core.requests_sent,
+            rejected=core.rejected,
+            last_rejection=core.last_rejection,
             fills=tuple(self._fills.values()),
             prompts=tuple(self._prompts),
             positions={name: size for name, size in core.ledger.positions().items() if size},

@@ -120,6 +120,44 @@ def test_what_a_strategy_raises_is_shown_with_its_traceback(tmp_path: Path) -> N
     assert "broken.py" in done.stderr
 
 
+def test_a_refusal_of_our_own_raised_in_a_callback_names_the_strategys_line(tmp_path: Path) -> None:
+    strategy = tmp_path / "mistaken.py"
+    strategy.write_text(
+        "from horizon import Strategy\n"
+        "class Mistaken(Strategy):\n"
+        "    markets = {'spy': 'SPY'}\n"
+        "    def on_quote(self, ctx, quote):\n"
+        "        ctx.buy(ctx.market('spx'), 1)\n"
+    )
+    done = horizon("run", str(strategy), "--embedded", "--fast")
+    assert done.returncode == 1
+    assert "mistaken.py" in done.stderr
+    assert "expected one of the strategy's markets (spy), found 'spx'" in done.stderr
+
+
+def test_lines_of_a_strategy_are_shown_at_once_and_rejections_are_counted(tmp_path: Path) -> None:
+    strategy = tmp_path / "greedy.py"
+    strategy.write_text(
+        "from horizon import Strategy\n"
+        "class Greedy(Strategy):\n"
+        "    markets = {'spy': 'SPY'}\n"
+        "    def on_start(self, ctx):\n"
+        "        ctx.log('started')\n"
+        "    def on_quote(self, ctx, quote):\n"
+        "        ctx.buy(ctx.market('spy'), 50_000, price=quote.ask)\n"
+    )
+    process = subprocess.Popen(
+        [*HORIZON, "run", str(strategy), "--embedded"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "started\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=50)
+    assert process.returncode == 0, err
+    assert "started" not in err
+    assert "rejected" not in out or "max_size" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
