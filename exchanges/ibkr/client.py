@@ -103,6 +103,7 @@ class Client:
         self.limiter = limiter if limiter is not None else RateLimiter(RULES, clock, penalty=PENALTY_SECONDS)
         self.hooks: SessionHooks | None = None
         self._timeout = timeout
+        self._answered = False
         self._http = HttpClient(
             api_url.strip().rstrip("/").removesuffix(PREFIX),
             clock=clock,
@@ -223,7 +224,10 @@ class Client:
                 raise self._unreached(error) from error
             except NoAnswer as error:
                 sentence = f"{what}: {error.cause}"
+                if not self._answered and self.base_url.startswith("http://"):
+                    sentence += f" (a gateway that speaks TLS is reached at https{self.base_url[4:]})"
                 raise _Doubtful(sentence, VenueUnavailable(f"{sentence}; nothing was changed, ask again")) from error
+        self._answered = True
         if _logger.isEnabledFor(logging.DEBUG):
             _logger.debug("%s -> %d, %d bytes", what, response.status, len(response.content))
         finding = find_problem(response.status, response.headers.get("location", ""), response.content)

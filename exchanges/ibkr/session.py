@@ -245,7 +245,7 @@ class Session:
         rows = await self._client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
         self.portfolio_accounts = tuple(rows)
         if brokerage.isPaper is None:
-            # only an old build leaves it open: the check is allowed once a minute, and a second start would be penalised
+            # The check is allowed once a minute: a program that is started twice would be penalised for it.
             self._login_type = await self._read_login_type()
         groups = {"All", *(group for group in (*brokerage.groups, *brokerage.profiles) if isinstance(group, str))}
         self.accounts = tuple(

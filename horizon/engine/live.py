@@ -136,6 +136,7 @@ class LiveShell:
         self._on_event = on_event
         self._on_log = on_log
         self._logged = 0
+        self._broken: Exception | None = None
         self._inbox: deque[CoreEvent] = deque()
         self._wake = asyncio.Event()
         self._senders: dict[str, _Sender] = {}
@@ -176,6 +177,8 @@ class LiveShell:
                     task.cancel()
                 for sender in self._senders.values():
                     sender.end_look_ups()
+            if self._broken is not None:
+                raise self._broken
         except BaseException as error:
             left = ", ".join(order.client_order_id for order in self._core.orders())
             if left:
@@ -243,22 +246,22 @@ class LiveShell:
         began = self._stopwatch.monotonic()
         core = self._core
         if self._recorder is not None:
-            self._recorder.record(event)
+            self._guarded(self._recorder.record, event)
         core.handle(event)
         records = core.take_records()
         if records:
             self._commit(records)
         for effect in core.take_effects():
-            if self._recorder is not None and isinstance(effect, Send):
+            if isinstance(effect, Send):
                 for request in effect.requests:
-                    self._recorder.record_request(request)
+                    if self._recorder is not None:
+                        self._guarded(self._recorder.record_request, request)
             self._senders[effect.exchange].add(effect)
         if self._on_event is not None:
-            self._on_event(event)
-        if self._on_log is not None:
-            for line in core.log[self._logged :]:
-                self._on_log(*line)
-            self._logged = len(core.log)
+            self._guarded(self._on_event, event)
+        for line in core.log[self._logged :] if self._on_log is not None else ():
+            self._guarded(self._on_log, *line)
+        self._logged = len(core.log)
         if core.failure is not None:
             self.request_stop(f"the strategy raised {type(core.failure).__name__}: {core.failure}")
         elif core.stop_requested is not None:
@@ -267,6 +270,21 @@ class LiveShell:
         if spent > _SLOW_CALLBACK and not isinstance(event, Notice):
             text = f"handling a {type(event).__name__} took {spent:.2f} s: the keep-alive waits meanwhile"
             self._notice(NoticeLevel.WARNING, text)
+
+    def _guarded(self, watcher: Callable[..., None] | None, *values: object) -> None:
+        """Call who only watches. One that fails is not called again, and the run is stopped, its orders cancelled."""
+        if watcher is None:
+            return
+        try:
+            watcher(*values)
+        except Exception as error:
+            self._recorder = self._on_event = self._on_log = None
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        """Stop as if asked to, and raise the error once orders are cancelled."""
+        self._broken = self._broken or error
+        self.request_stop(f"{type(error).__name__}: {error}")
 
     def _commit(self, records: Sequence[JournalRecord]) -> None:
         for name in {record.exchange for record in records}:
@@ -286,6 +304,8 @@ class LiveShell:
             except HorizonError as error:
                 self._notice(NoticeLevel.ERROR, f"a feed ended: {error}")
                 self.request_stop(f"a feed ended: {error}")
+            except Exception as error:
+                self._break(error)
 
         if self._feeds:
             async with asyncio.TaskGroup() as feeds:

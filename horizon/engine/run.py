@@ -48,7 +48,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     """Why it stopped."""
     requests: int
-    """Orders that were sent."""
+    """Orders that were handed over to be sent."""
     rejected: int
     """Orders that a rule here or the venue refused."""
     last_rejection: str

@@ -16,10 +16,22 @@ from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError, OutcomeUnknown, RecordingError, Refused
 from horizon.exchange import Exchange
 from horizon.guards import MaxSize, default_guards
-from horizon.model import Fill, Instrument, Market, NoticeLevel, Order, OrderStatus, Quote, SessionState, TimerFired
+from horizon.model import (
+    Fill,
+    Instrument,
+    Market,
+    NoticeLevel,
+    Order,
+    OrderReport,
+    OrderStatus,
+    Quote,
+    SessionState,
+    TimerFired,
+)
 from horizon.orders.journal import SqliteJournal
 from horizon.ports import FeedHealth, Prompt, PutMarketEvent, RecordKind
 from horizon.recording.reader import RecordingReader
+from horizon.recording.writer import Recorder
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Context, Strategy
 
@@ -305,6 +317,51 @@ async def test_a_journal_that_fails_stops_the_run_with_one_error_that_names_what
         await run_ticks(BuyOnce(), exchange, spy)
     key = scripted_venue.calls[0][1]
     assert caught.value.__notes__ == [f"orders that may still be at the venue: {key}"]
+
+
+class BrokenFeed(Ticks):
+    """Fails with a defect of its own after three quotes."""
+
+    async def run(self, put: PutMarketEvent) -> None:
+        await super().run(put)
+        raise KeyError("a defect in the feed")
+
+
+async def test_a_feed_with_a_defect_ends_the_run_after_its_orders_are_cancelled(
+    exchange: Exchange, scripted_venue: Any, spy: Market, scripted_clock: ScriptedClock
+) -> None:
+    feed = BrokenFeed(scripted_clock, spy.instrument(), 3)
+    with pytest.raises(KeyError, match="a defect in the feed"):
+        await run_async(BuyOnce(), exchange, feeds=[feed])
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
+
+
+async def test_a_recording_that_can_not_be_written_ends_the_run_after_its_orders_are_cancelled(
+    exchange: Exchange, scripted_venue: Any, spy: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Recorder.record
+
+    def full(self: Recorder, event: Any) -> None:
+        if isinstance(event, OrderReport):
+            raise RecordingError("no space left", file="events-00000.parquet")
+        record(self, event)
+
+    monkeypatch.setattr(Recorder, "record", full)
+    with pytest.raises(RecordingError, match="no space left"):
+        await run_ticks(BuyOnce(), exchange, spy, record=tmp_path / "run")
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
+
+
+async def test_who_watches_a_run_can_not_end_it_without_its_orders_being_cancelled(
+    exchange: Exchange, scripted_venue: Any, spy: Market
+) -> None:
+    def watch(event: Any) -> None:
+        if isinstance(event, OrderReport):
+            raise ValueError("a defect in the display")
+
+    with pytest.raises(ValueError, match="a defect in the display"):
+        await run_ticks(BuyOnce(), exchange, spy, on_event=watch)
+    assert [kind for kind, _ in scripted_venue.calls] == ["place", "cancel"]
 
 
 async def record_a_run(exchange: Exchange, venue: Any, spy: Market, directory: Path) -> RecordingReader:
