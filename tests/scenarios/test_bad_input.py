@@ -363,3 +363,11 @@ def test_60_the_command_says_that_a_port_is_in_use(
 ) -> None:
     port = gateways["good"].base_url.rsplit(":", maxsplit=1)[1].partition("/")[0]
     assert "is in use by another program" in say(monkeypatch, capsys, "sim", "ibkr", "--port", port)
+
+
+async def test_plain_http_to_a_gateway_that_speaks_tls_is_told_the_right_address() -> None:
+    async with Simulator() as gateway:
+        broker = InteractiveBrokers(api_url=gateway.base_url.replace("https", "http"), account_id=gateway.accounts[0])
+        with pytest.raises(VenueUnavailable, match=f"TLS is reached at {gateway.base_url.removesuffix('/v1/api')}"):
+            await broker.open()
+        await broker.close()
