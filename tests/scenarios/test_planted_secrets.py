@@ -57,6 +57,9 @@ class Planting(httpx.AsyncBaseTransport):
         text = text.replace('"Horizon Simulation"', f'"{HOLDER}"').replace('"horizon"', f'"{USER}"')
         if path == "/tickle":
             text = text.replace('"session":"', f'"session":"{SESSION}')
+        if path == "/iserver/accounts":
+            # the venue is then asked for the type of the sign-in, whose answer names the user
+            text = text.replace('"isPaper":true', '"isPaper":null')
         self.answers.append(text)
         return httpx.Response(answer.status_code, content=text.encode())
 
