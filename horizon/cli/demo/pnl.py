@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 
-from horizon.model import ZERO, CoreEvent, ExecutionId, Fill, FillKind, Instrument, Quote, Start, exact
+from horizon.model import ZERO, CoreEvent, ExecutionId, Fill, FillKind, Instrument, Quote, Start, TradingHours, exact
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -36,15 +36,17 @@ class Leg:
 class PnlCurve:
     """The P&L of the event alone and of event and shares together, at the mid, after fees.
 
-    Counts what was traded in the run; what the account held before is left out.
+    Counts what was traded in the run; what the account held before is left out. Samples are taken while the shares
+    trade: in between, only the event's quotes flicker.
     """
 
-    def __init__(self, event: Instrument, stock: Instrument) -> None:
+    def __init__(self, event: Instrument, stock: Instrument, hours: TradingHours | None = None) -> None:
         self.samples: list[Sample] = []
         self._event_name, self._stock_name = event, stock
         self.event, self.stock = Leg(), Leg()
         self._booked: dict[ExecutionId, bool] = {}
         self._time = 0
+        self._hours = hours
 
     def take(self, event: CoreEvent) -> None:
         """One event of the run."""
@@ -87,6 +89,8 @@ class PnlCurve:
             leg.fees += fill.commission
 
     def _sample(self) -> None:
+        if self._hours is not None and self._hours.session_at(self._time) is None:
+            return
         unhedged, hedged = self.unhedged, self.hedged
         if unhedged is not None and hedged is not None and self.event.size:
             self.samples.append(Sample(self._time, float(unhedged), float(hedged)))

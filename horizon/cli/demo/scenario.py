@@ -105,7 +105,7 @@ async def run_demo(options: DemoOptions, progress: Progress) -> DemoOutcome:
             )
             progress.say(f"signed in  {broker.account_id}, paper; {stock.symbol} is conid {stock.market_id}")
             progress.say(f"event      {_question(event)} (conid {event.market_id})")
-            pnl = PnlCurve(event.instrument(), stock.instrument())
+            pnl = PnlCurve(event.instrument(), stock.instrument(), stock.hours)
             progress.begin(plan.path.start, plan.end, pnl)
             quotes = 0
 
