@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from horizon.cli.output import errors, print_json, print_line
 from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError, HorizonError
-from horizon.model import CoreEvent, Notice, NoticeLevel, plain
+from horizon.model import ZERO, CoreEvent, Notice, NoticeLevel, SessionState, plain
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Strategy
 
@@ -92,7 +93,7 @@ async def _run(
             interval=interval,
             duration=duration,
             record=record,
-            on_event=_show_notice,
+            on_event=_show_news(),
             on_log=_show_line,
         )
 
@@ -107,9 +108,21 @@ def _comes_from(file: Path, error: BaseException) -> bool:
     return any(Path(frame.filename).resolve() == file.resolve() for frame in frames)
 
 
-def _show_notice(event: CoreEvent) -> None:
-    if isinstance(event, Notice) and event.level is not NoticeLevel.INFO:
-        errors.print(f"{event.level}: {event.text}", markup=False, soft_wrap=True)
+def _show_news() -> Callable[[CoreEvent], None]:
+    """Shows warnings, a session that is lost, and its return."""
+    lost: set[str] = set()
+
+    def show(event: CoreEvent) -> None:
+        if isinstance(event, Notice) and event.level is not NoticeLevel.INFO:
+            errors.print(f"{event.level}: {event.text}", markup=False, soft_wrap=True)
+        elif isinstance(event, SessionState) and not event.ready:
+            lost.add(event.exchange)
+            errors.print(f"warning: {event.exchange} can't take orders: {event.reason}", markup=False, soft_wrap=True)
+        elif isinstance(event, SessionState) and event.exchange in lost:
+            lost.discard(event.exchange)
+            errors.print(f"info: {event.exchange} takes orders again", markup=False, soft_wrap=True)
+
+    return show
 
 
 async def _embedded(stack: AsyncExitStack, place: _Place) -> "InteractiveBrokers":
@@ -171,7 +184,7 @@ def as_json(result: RunResult) -> dict[str, object]:
         "prompts_answered": len(result.prompts),
         "positions": {name: float(size) for name, size in result.positions.items()},
         "cash": {currency: float(cash) for currency, cash in result.cash.items()},
-        "fees": float(result.fees),
+        "fees": {currency: float(fees) for currency, fees in result.fees.items()},
         "still_working": [order.client_order_id for order in result.working],
     }
 
@@ -179,10 +192,12 @@ def as_json(result: RunResult) -> dict[str, object]:
 def _print(result: RunResult) -> None:
     print_line(f"stopped    {result.reason}")
     print_line(f"orders     {result.requests} sent, {len(result.fills)} fills, {len(result.prompts)} prompts answered")
+    if result.rejected:
+        print_line(f"rejected   {result.rejected}, the last one: {result.last_rejection}")
     for name, size in result.positions.items():
         print_line(f"position   {name}  {plain(size)}")
     for currency, cash in result.cash.items():
-        print_line(f"cash       {cash:,.2f} {currency} (fees {result.fees:,.2f})")
+        print_line(f"cash       {cash:,.2f} {currency} (fees {result.fees.get(currency, ZERO):,.2f})")
     for order in result.working:
         kind = "protective order" if order.request.protective else "order"
         print_line(f"working    {kind} {order.client_order_id} is still {order.status} at the venue")

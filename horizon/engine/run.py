@@ -19,7 +19,6 @@ from horizon.errors import ConfigurationError
 from horizon.exchange import Exchange, new_run_id
 from horizon.guards import Guard, default_guards
 from horizon.model import (
-    ZERO,
     Account,
     CoreEvent,
     Fill,
@@ -57,7 +56,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     prompts: tuple[PromptAnswered, ...]
     positions: dict[Instrument, Decimal]
     cash: dict[str, Decimal]
-    fees: Decimal
+    fees: dict[str, Decimal]
+    """Commissions by the currency they were charged in."""
     working: tuple[Order, ...]
     """Orders that are still at the venue: protective ones, and those whose cancel is not confirmed."""
     log: tuple[tuple[int, str], ...]
@@ -265,17 +265,18 @@ class _Collector:
             self._on_event(event)
 
     def result(self, core: Core) -> RunResult:
-        currencies = {fill.currency for fill in self._fills.values()} | {"USD"}
+        fills = self._fills.values()
+        currencies = sorted({"USD"}.union(*((fill.currency, fill.commission_currency) for fill in fills)))
         return RunResult(
             reason=self._reason,
             requests=core.requests_sent,
             rejected=core.rejected,
             last_rejection=core.last_rejection,
-            fills=tuple(self._fills.values()),
+            fills=tuple(fills),
             prompts=tuple(self._prompts),
             positions={name: size for name, size in core.ledger.positions().items() if size},
-            cash={currency: core.ledger.cash(currency) for currency in sorted(currencies)},
-            fees=sum((core.ledger.fees(currency) for currency in currencies), ZERO),
+            cash={currency: core.ledger.cash(currency) for currency in currencies},
+            fees={currency: core.ledger.fees(currency) for currency in currencies},
             working=tuple(core.orders()),
             log=tuple(core.log),
         )

@@ -160,4 +160,4 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     refused_change: bool = False
     """A modification or cancel was refused: the order lives on as it was."""
     request: OrderRequest | None = None
-    """What the venue's row says was asked for; only on reports of orders placed elsewhere."""
+    """What is asked for now: by the venue's row of an order placed elsewhere, or once a change was accepted."""

@@ -1,6 +1,7 @@
 """`horizon sim ibkr` and `horizon run`, as their users run them."""
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from horizon.cli import run_command
+from horizon.model import SessionState
 
 HORIZON = [sys.executable, "-c", "from horizon.cli import main; main()"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -135,27 +139,48 @@ def test_a_refusal_of_our_own_raised_in_a_callback_names_the_strategys_line(tmp_
     assert "expected one of the strategy's markets (spy), found 'spx'" in done.stderr
 
 
-def test_lines_of_a_strategy_are_shown_at_once_and_rejections_are_counted(tmp_path: Path) -> None:
+GREEDY = """
+from horizon import Strategy
+class Greedy(Strategy):
+    markets = {"spy": "SPY"}
+    def on_start(self, ctx):
+        ctx.log("started")
+    def on_quote(self, ctx, quote):
+        ctx.buy(ctx.market("spy"), 50_000, price=quote.ask)
+"""
+
+
+def test_lines_of_a_strategy_are_shown_at_once(tmp_path: Path) -> None:
     strategy = tmp_path / "greedy.py"
-    strategy.write_text(
-        "from horizon import Strategy\n"
-        "class Greedy(Strategy):\n"
-        "    markets = {'spy': 'SPY'}\n"
-        "    def on_start(self, ctx):\n"
-        "        ctx.log('started')\n"
-        "    def on_quote(self, ctx, quote):\n"
-        "        ctx.buy(ctx.market('spy'), 50_000, price=quote.ask)\n"
-    )
+    strategy.write_text(GREEDY)
     process = subprocess.Popen(
         [*HORIZON, "run", str(strategy), "--embedded"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "started\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=50)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 0, err
     assert "started" not in err
-    assert "rejected" not in out or "max_size" in out
+
+
+def test_rejections_are_counted_and_the_last_one_is_told(tmp_path: Path) -> None:
+    strategy = tmp_path / "greedy.py"
+    strategy.write_text(GREEDY)
+    done = horizon("run", str(strategy), "--embedded", "--fast", "--for", "10")
+    assert done.returncode == 0, done.stderr
+    assert "orders     0 sent" in done.stdout
+    assert re.search(r"^rejected   [1-9]\d*, the last one: max_size: .*50000", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_lost_session_and_its_return_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    show = run_command._show_news()
+    for ready, reason in ((True, ""), (False, "nobody is signed in: sign in"), (True, ""), (True, "")):
+        show(SessionState(exchange="ibkr", time=0, ready=ready, reason=reason))
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: ibkr can't take orders: nobody is signed in: sign in",
+        "info: ibkr takes orders again",
+    ]
 
 
 @pytest.mark.parametrize(

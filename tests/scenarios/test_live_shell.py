@@ -102,7 +102,7 @@ async def test_an_order_goes_out_and_its_fill_comes_back_before_the_strategy_is_
     assert strategy.seen[-1] == "stop: every feed has ended"
     assert result.positions == {spy.instrument(): Decimal(3)}
     assert result.cash["USD"] == Decimal(100_000) - 3 * Decimal("100.02") - 1
-    assert result.fees == 1
+    assert result.fees == {"USD": 1}
 
 
 async def test_the_intent_is_in_the_journal_before_the_venue_is_called(

@@ -138,7 +138,7 @@ async def run_demo(options: DemoOptions, progress: Progress) -> DemoOutcome:
         positions=tuple(position for position in positions if position.size),
         positions_agree=held == result.positions,
         prompts=result.prompts,
-        fees=result.fees,
+        fees=result.fees["USD"],
         pnl_unhedged=_known(pnl.unhedged),
         pnl_hedged=_known(pnl.hedged),
         variance_removed=variance_removed(pnl.samples),
