@@ -78,11 +78,10 @@ class RateRule(msgspec.Struct, frozen=True, kw_only=True):
 class Grant:
     """One admitted call."""
 
-    __slots__ = ("arrived_by", "departed", "open", "states")
+    __slots__ = ("arrived_by", "open", "states")
 
     def __init__(self, states: "tuple[_RuleState, ...]", now: float) -> None:
         self.states = states
-        self.departed = now
         self.arrived_by = now + LATENCY
         self.open = True
 

@@ -74,11 +74,6 @@ def cancel_requested(order: Order, now: int) -> Order:
     return replace(order, status=_S.CANCEL_PENDING, updated_time=now)
 
 
-def is_overfilled(order: Order) -> bool:
-    """More has filled than was asked for: the venue and this side disagree about the order."""
-    return order.filled > order.request.size
-
-
 def _arrived_after_all(order: Order, report: OrderReport) -> bool:
     """Whether the venue works on an order that was given up because the venue did not have it."""
     return (

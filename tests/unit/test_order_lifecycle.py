@@ -18,7 +18,7 @@ from horizon.model import (
     Side,
     VenueOrderId,
 )
-from horizon.orders.lifecycle import ALLOWED, apply_report, book_fill, cancel_requested, is_overfilled, is_settled
+from horizon.orders.lifecycle import ALLOWED, apply_report, book_fill, cancel_requested, is_settled
 
 REQUEST = OrderRequest(
     exchange="x",
@@ -123,8 +123,9 @@ def test_a_smaller_total_at_the_venue_is_filled_by_less() -> None:
     assert done.status is OrderStatus.FILLED
 
 
-def test_more_than_was_asked_for_is_noticed() -> None:
-    assert is_overfilled(book_fill(order(OrderStatus.WORKING), fill(11)))
+def test_more_than_was_asked_for_is_booked_as_it_came() -> None:
+    done = book_fill(order(OrderStatus.WORKING), fill(11))
+    assert (done.status, done.filled, done.booked) == (OrderStatus.FILLED, 11, 11)
 
 
 def test_an_order_that_was_given_up_and_arrives_after_all_is_taken_up_again() -> None:

@@ -65,8 +65,6 @@ class PlacedOrder:
     parent_id: int | None = None
     group: str = ""
     cancel_due: int | None = None
-    executed: int | None = None
-    """Time of the latest execution."""
 
     @property
     def key(self) -> ClientOrderId:
@@ -286,7 +284,6 @@ class Desk:
         ledger, contract = self._ledgers[order.account], order.contract
         commission = fill.commission or ZERO
         ledger.trade(contract.conid, fill.signed_size, fill.price, factor=contract.factor, commission=commission)
-        order.executed = fill.trade_time
         side = "B" if fill.order_side is OrderSide.BUY else "S"
         self._report(order, contract, fill.trade_time, side, fill.size, fill.price, commission)
         if contract.is_event:

@@ -79,7 +79,6 @@ class Simulator:
     ) -> None:
         self._clock = clock or SystemClock()
         self._seed = seed
-        self._is_paper = is_paper
         self._directory = directory
         self._plain_http = plain_http
         self._port = port
