@@ -35,10 +35,12 @@ def options(
 
 def run() -> None:
     """Run one command and exit."""
+    # taken wherever it stands: who wants the traceback has just seen the sentence, and adds it at the end
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app()
+        app(arguments)
     except HorizonError as error:
-        if "--debug" in sys.argv[1:]:
+        if len(arguments) < len(sys.argv) - 1:
             raise
         notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
         errors.print(f"horizon: {error}{notes}", style="red", markup=False, soft_wrap=True)

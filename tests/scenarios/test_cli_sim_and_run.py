@@ -208,3 +208,11 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path: Path, arguments: li
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "run", "nothing.py"], ["run", "nothing.py", "--debug"]])
+def test_the_traceback_is_shown_with_debug_wherever_it_stands(arguments: list[str]) -> None:
+    done = horizon(*arguments)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "found nothing at nothing.py" in done.stderr
