@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from horizon.cli import demo, run_command, sim
-from horizon.cli.output import errors
+from horizon.cli.output import errors, print_line
 from horizon.errors import HorizonError
 
 app = typer.Typer(
@@ -21,16 +21,22 @@ app.command("run")(run_command.command)
 app.add_typer(sim.app, name="sim")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print_line(version("horizon-trading"))
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("horizon-trading"))
-        raise typer.Exit
+    """The options of every command; both are acted on before one is called."""
 
 
 def run() -> None:

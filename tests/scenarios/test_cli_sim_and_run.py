@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,8 @@ def test_the_traceback_is_shown_with_debug_wherever_it_stands(arguments: list[st
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "found nothing at nothing.py" in done.stderr
+
+
+def test_the_version_is_told_without_a_command() -> None:
+    done = horizon("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, version("horizon-trading"))
