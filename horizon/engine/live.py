@@ -18,6 +18,7 @@ from horizon.errors import HorizonError
 from horizon.exchange import Exchange
 from horizon.model import (
     CoreEvent,
+    Instrument,
     Notice,
     NoticeLevel,
     Order,
@@ -26,6 +27,7 @@ from horizon.model import (
     OrderStatus,
     Start,
     Stop,
+    split_instrument,
 )
 from horizon.orders.effects import Effect, Find, Send
 from horizon.ports import Feed, JournalRecord
@@ -34,6 +36,8 @@ _SLOW_CALLBACK = 0.1
 """Seconds of work for one event after which the watchdog speaks: the keep-alive waits meanwhile."""
 _CHECKPOINT = 30.0
 """Seconds of the machine's time between two checkpoints of the recording: what a crash may cost of it."""
+_LOOK_AT_FEEDS = 10.0
+"""Seconds of the clock between two looks at how the feeds are."""
 _SETTLE = 40.0
 """Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
 
@@ -171,6 +175,7 @@ class LiveShell:
                     if exchange.session is not None:
                         self._take(exchange.session)
                 background.append(tasks.create_task(self._run_feeds()))
+                background.append(tasks.create_task(self._watch_feeds()))
                 await self._run_core()
                 await self._settle()
                 for task in background:
@@ -294,8 +299,27 @@ class LiveShell:
         for name, desk in self._core.desks.items():
             self._exchanges[name].watch(orders=desk.awaits_reports, fills=desk.awaits_fills)
 
-    def _notice(self, level: NoticeLevel, text: str) -> None:
-        self.put(Notice(exchange="", time=self._clock.now(), level=level, text=text))
+    def _notice(self, level: NoticeLevel, text: str, exchange: str = "") -> None:
+        self.put(Notice(exchange=exchange, time=self._clock.now(), level=level, text=text))
+
+    async def _watch_feeds(self) -> None:
+        """Say when a feed has nothing to deliver for some instrument, and when it has again.
+
+        A cause counts once it has stood for two looks: one lost round is no news.
+        """
+        seen: dict[Instrument, str] = {}
+        told: set[Instrument] = set()
+        while True:
+            await self._clock.sleep(_LOOK_AT_FEEDS)
+            for health in (each for feed in self._feeds for each in feed.health()):
+                name, exchange = health.instrument, split_instrument(health.instrument)[0]
+                if health.cause and seen.get(name) and name not in told:
+                    told.add(name)
+                    self._notice(NoticeLevel.WARNING, f"no quotes of {name}: {health.cause}", exchange)
+                elif not health.cause and name in told:
+                    told.discard(name)
+                    self._notice(NoticeLevel.INFO, f"quotes of {name} arrive again", exchange)
+                seen[name] = health.cause
 
     async def _run_feeds(self) -> None:
         async def run(feed: Feed) -> None:

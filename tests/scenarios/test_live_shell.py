@@ -20,6 +20,7 @@ from horizon.model import (
     Fill,
     Instrument,
     Market,
+    Notice,
     NoticeLevel,
     Order,
     OrderReport,
@@ -317,6 +318,32 @@ async def test_a_journal_that_fails_stops_the_run_with_one_error_that_names_what
         await run_ticks(BuyOnce(), exchange, spy)
     key = scripted_venue.calls[0][1]
     assert caught.value.__notes__ == [f"orders that may still be at the venue: {key}"]
+
+
+class Silent(Ticks):
+    """Delivers nothing for the first minute, and says why."""
+
+    async def run(self, put: PutMarketEvent) -> None:
+        self.cause = "the venue answers 500"
+        await self.clock.sleep(60)
+        self.cause = ""
+        await super().run(put)
+
+    def health(self) -> Sequence[FeedHealth]:
+        return [FeedHealth(instrument=self.instrument, last_received=None, cause=self.cause)]
+
+
+async def test_a_feed_that_delivers_nothing_is_told_once_and_so_is_its_return(
+    exchange: Exchange, spy: Market, scripted_clock: ScriptedClock
+) -> None:
+    seen: list[Any] = []
+    feed = Silent(scripted_clock, spy.instrument(), 20)
+    await run_async(BuyOnce(), exchange, feeds=[feed], on_event=seen.append)
+    texts = [(event.level, event.text) for event in seen if isinstance(event, Notice)]
+    assert texts == [
+        (NoticeLevel.WARNING, f"no quotes of {spy.instrument()}: the venue answers 500"),
+        (NoticeLevel.INFO, f"quotes of {spy.instrument()} arrive again"),
+    ]
 
 
 class BrokenFeed(Ticks):
