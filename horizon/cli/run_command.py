@@ -44,6 +44,9 @@ def command(
     interval: Annotated[float, typer.Option(help="Seconds between two polls of the quotes.", min=0.25)] = 1.0,
     seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.", min=0.0)] = None,
     record: Annotated[Path | None, typer.Option(help="Folder for the recording.")] = None,
+    cancel_protective: Annotated[
+        bool, typer.Option("--cancel-protective", help="At the end, cancel the exits of brackets too.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
@@ -53,7 +56,7 @@ def command(
     duration = None if seconds is None else timedelta(seconds=seconds)
     place = _Place(embedded=embedded, fast=fast, seed=seed, api_url=api_url, account=account, certificate=certificate)
     try:
-        result = asyncio.run(_run(strategy, place, interval, duration, record))
+        result = asyncio.run(_run(strategy, place, interval, duration, record, cancel_protective))
     except HorizonError as error:
         if not _comes_from(file, error):
             raise
@@ -78,7 +81,12 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _run(
-    strategy: Strategy, place: _Place, interval: float, duration: timedelta | None, record: Path | None
+    strategy: Strategy,
+    place: _Place,
+    interval: float,
+    duration: timedelta | None,
+    record: Path | None,
+    cancel_protective: bool,
 ) -> RunResult:
     from exchanges.ibkr.exchange import InteractiveBrokers
 
@@ -93,6 +101,7 @@ async def _run(
             interval=interval,
             duration=duration,
             record=record,
+            cancel_protective=cancel_protective,
             on_event=_show_news(),
             on_log=_show_line,
         )

@@ -48,10 +48,18 @@ class Core:
     """One strategy, its orders, its positions and its guards.
 
     `profiles` are the rules of each exchange by name; `guards` see every order before it leaves. Both must be the
-    same, and guards new, when a recording is handed to another core.
+    same, and guards new, when a recording is handed to another core. When trading stops, working orders are cancelled;
+    protective ones only with `cancel_protective`.
     """
 
-    def __init__(self, strategy: Strategy, *, profiles: Mapping[str, VenueProfile], guards: Sequence[Guard]) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        profiles: Mapping[str, VenueProfile],
+        guards: Sequence[Guard],
+        cancel_protective: bool = False,
+    ) -> None:
         self.strategy = strategy
         self.ledger = Ledger()
         self.timers = Timers()
@@ -69,6 +77,7 @@ class Core:
         self.log: list[tuple[int, str]] = []
         self.start: Start | None = None
         self._profiles = profiles
+        self._cancel_protective = cancel_protective
         self._guards = guards
         self._desks: dict[str, Desk] = {}
         self._ready: dict[str, SessionState] = {}
@@ -351,5 +360,5 @@ class Core:
     def _cancel_entries(self) -> None:
         for desk in self._desks.values():
             for order in desk.open_orders():
-                if not order.request.protective:
+                if self._cancel_protective or not order.request.protective:
                     desk.cancel(order.client_order_id, self.now)

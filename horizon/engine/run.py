@@ -71,10 +71,13 @@ def run(
     interval: float = 1.0,
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
+    cancel_protective: bool = False,
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
 ) -> RunResult:
     """Run a strategy until it stops, Ctrl-C, or `duration` has passed; then its entry orders are cancelled.
+
+    Protective orders (the exits of a bracket) stay at the venue unless `cancel_protective`.
 
     Exchanges are opened when they are not open yet. Without `feeds`, each exchange's own polling feed is used, with
     `interval` seconds between polls. `record` is a folder for the recording. `on_event` sees what the core is handed,
@@ -90,6 +93,7 @@ def run(
             interval=interval,
             duration=duration,
             guards=guards,
+            cancel_protective=cancel_protective,
             on_event=on_event,
             on_log=on_log,
         )
@@ -104,6 +108,7 @@ async def run_async(
     interval: float = 1.0,
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
+    cancel_protective: bool = False,
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
     run_id: str | None = None,
@@ -122,6 +127,7 @@ async def run_async(
             strategy,
             profiles={name: exchange.profile for name, exchange in by_name.items()},
             guards=default_guards() if guards is None else guards,
+            cancel_protective=cancel_protective,
         )
         recorder = None
         if record is not None:

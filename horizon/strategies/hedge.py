@@ -7,6 +7,7 @@ from horizon.errors import ConfigurationError
 from horizon.guards.limits import positive
 from horizon.model import (
     ZERO,
+    Availability,
     ClientOrderId,
     Fill,
     Instrument,
@@ -51,7 +52,8 @@ class HedgeStrategy(Strategy):
     behind is cancelled and sent anew. After an order that was refused, or ended without being asked to, the market
     rests for `retry_after` seconds, twice as long each time until an order is accepted again.
 
-    Hedges are limit orders `cross` price steps through the quote, or market orders.
+    Hedges are limit orders `cross` price steps through the quote, or market orders. Nothing is sent on a quote older
+    than `max_quote_age` seconds, nor, with `live_only`, on one that the venue calls delayed or frozen.
 
     `target` and `hedge_error` (target minus position) are in shares, None before the model has an answer.
     `max_hedge_error` is the largest |hedge_error| seen at a quote since the position was first within the band.
@@ -73,6 +75,8 @@ class HedgeStrategy(Strategy):
         order_type: OrderType = OrderType.LIMIT,
         cross: int = 1,
         retry_after: float = 5.0,
+        max_quote_age: float = 30.0,
+        live_only: bool = True,
     ) -> None:
         self.markets = {"event": event, "stock": stock}
         self.model = model
@@ -89,6 +93,10 @@ class HedgeStrategy(Strategy):
             raise ConfigurationError(f"expected a number of price steps of 0 or more to cross, found {cross}")
         if not retry_after >= 0:
             raise ConfigurationError(f"expected seconds of 0 or more to wait after a refusal, found {retry_after}")
+        if not max_quote_age > 0:
+            raise ConfigurationError(f"expected an age of quotes above 0 s, found {max_quote_age}")
+        self.max_quote_age = max_quote_age
+        self.live_only = live_only
         self.order_type = order_type
         self.cross = cross
         self.retry_after = retry_after
@@ -153,7 +161,7 @@ class HedgeStrategy(Strategy):
     # -- the event side ------------------------------------------------------------------------------------------
 
     def _enter(self, ctx: Context, quote: Quote) -> None:
-        if quote.ask is None:
+        if quote.ask is None or not self._is_usable(ctx, quote):
             return
         if ctx.unresolved(self._event):
             self._cancel_left_behind(ctx, self._event_market, quote)
@@ -190,7 +198,7 @@ class HedgeStrategy(Strategy):
 
     def _hedge(self, ctx: Context) -> None:
         quote = ctx.quote(self._stock)
-        if self.target is None or quote is None:
+        if self.target is None or quote is None or not self._is_usable(ctx, quote):
             return
         if ctx.unresolved(self._stock):
             self._cancel_left_behind(ctx, self._stock_market, quote)
@@ -228,6 +236,11 @@ class HedgeStrategy(Strategy):
             if behind:
                 self._asked_to_cancel.add(order.client_order_id)
                 ctx.cancel(order)
+
+    def _is_usable(self, ctx: Context, quote: Quote) -> bool:
+        """Whether a price may be acted on: young enough, and live unless the user said otherwise."""
+        fresh = ctx.now - quote.receive_time <= self.max_quote_age * 1e9
+        return fresh and (quote.availability is Availability.LIVE or not self.live_only)
 
     def _may_send(self, ctx: Context, instrument: Instrument) -> bool:
         return ctx.now >= self._paused_until.get(instrument, 0)

@@ -320,6 +320,26 @@ async def test_a_journal_that_fails_stops_the_run_with_one_error_that_names_what
     assert caught.value.__notes__ == [f"orders that may still be at the venue: {key}"]
 
 
+class Bracketed(Strategy):
+    """One entry with two exits, none of which the venue fills."""
+
+    markets = {"spy": "SPY"}
+    sent = False
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        if not self.sent:
+            self.sent = True
+            ctx.bracket(ctx.market("spy"), 1, price=quote.ask, take_profit=110, stop_loss=90)
+
+
+@pytest.mark.parametrize(("cancel_protective", "left"), [(False, 2), (True, 0)])
+async def test_protective_orders_stay_at_the_end_unless_asked(
+    exchange: Exchange, spy: Market, cancel_protective: bool, left: int
+) -> None:
+    result = await run_ticks(Bracketed(), exchange, spy, cancel_protective=cancel_protective)
+    assert len(result.working) == left
+
+
 class Silent(Ticks):
     """Delivers nothing for the first minute, and says why."""
 

@@ -9,6 +9,7 @@ from horizon.errors import ConfigurationError
 from horizon.hedging import DigitalDelta
 from horizon.model import (
     AccountId,
+    Availability,
     ClientOrderId,
     EventTerms,
     ExecutionId,
@@ -293,6 +294,27 @@ def test_a_fill_of_the_event_is_hedged_without_waiting_for_a_quote():
     assert asked(ctx.sent[1]) == (S, "SELL", 20, D("599.99"))
 
 
+def test_nothing_is_sent_on_a_quote_that_is_too_old():
+    strategy, ctx = holding(max_quote_age=10)
+    ctx.see(S, 600.00, 600.02)
+    ctx.fill(ctx.sent[0], 50)
+    strategy.model.ratio = D("-0.2")
+    ctx.now += 11 * SECOND
+    ctx.see(Y, 0.50, 0.52)  # the event is fresh, the shares' quote is not
+    assert len(ctx.sent) == 1
+    ctx.see(S, 600.00, 600.02)
+    assert len(ctx.sent) == 2
+
+
+def test_delayed_quotes_are_acted_on_only_when_asked_for():
+    for live_only, orders in ((True, 0), (False, 1)):
+        strategy, ctx = holding(live_only=live_only)
+        ctx.now += SECOND
+        ctx.quotes[S] = Quote(S, ctx.now, 600.00, 600.02, availability=Availability.DELAYED)
+        strategy.on_quote(ctx, ctx.quotes[S])
+        assert len(ctx.sent) == orders
+
+
 def test_while_a_hedge_is_unresolved_the_next_one_waits():
     strategy, ctx = holding()
     ctx.see(S, 600.00, 600.02)
@@ -485,6 +507,7 @@ def test_a_lot_or_size_that_the_markets_do_not_trade_is_refused_at_the_start():
         {"order_type": OrderType.STOP},
         {"cross": -1},
         {"retry_after": -1},
+        {"max_quote_age": 0},
         {"retry_after": float("nan")},
     ],
 )
