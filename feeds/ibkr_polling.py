@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from exchanges.ibkr.market_data import Reading
 from horizon.clock import NANOSECONDS, Clock
 from horizon.errors import ConfigurationError, HorizonError
-from horizon.model import Instrument, Quote
+from horizon.model import Instrument, Quote, Side, Snapshot, instrument
 from horizon.ports import FeedHealth, PutMarketEvent
 
 FASTEST: Final = 0.25
@@ -26,6 +26,7 @@ class Snapshots(Protocol):
     """What the feed asks of a venue's market data."""
 
     async def read(self, instruments: Sequence[Instrument]) -> Reading: ...
+    async def snapshots(self, instruments: Sequence[Instrument], fields: Sequence[str]) -> Sequence[Snapshot]: ...
     async def unsubscribe(self, instruments: Sequence[Instrument]) -> None: ...
 
 
@@ -39,7 +40,11 @@ class HasMarketData(Protocol):
 
 
 class IbkrPollingFeed:
-    """A `horizon.ports.Feed` over the venue's snapshots. `interval` and `heartbeat` are in seconds of the clock."""
+    """A `horizon.ports.Feed` over the venue's snapshots. `interval` and `heartbeat` are in seconds of the clock.
+
+    `instruments` are what is polled; a conid stands for its LONG side. With `fields` (names or ids of the venue), every
+    round also asks for them, and `snapshot` has the latest: quotes stay what they are.
+    """
 
     def __init__(
         self,
@@ -47,7 +52,8 @@ class IbkrPollingFeed:
         *,
         interval: float = 1.0,
         clock: Clock,
-        instruments: Sequence[Instrument] = (),
+        instruments: Sequence[Instrument | int] = (),
+        fields: Sequence[str] = (),
         heartbeat: float | None = 2.0,
     ) -> None:
         if not interval >= FASTEST:
@@ -56,7 +62,9 @@ class IbkrPollingFeed:
         self._interval = interval
         self._clock = clock
         self._heartbeat = None if heartbeat is None else round(heartbeat * NANOSECONDS)
-        self._instruments = list(dict.fromkeys(instruments))
+        self._instruments = list(dict.fromkeys(map(_instrument, instruments)))
+        self._fields = tuple(fields)
+        self._snapshots: dict[Instrument, Snapshot] = {}
         self._wanted = asyncio.Event()
         if self._instruments:
             self._wanted.set()
@@ -80,6 +88,10 @@ class IbkrPollingFeed:
         self._instruments = list(dict.fromkeys([*self._instruments, *instruments]))
         if self._instruments:
             self._wanted.set()
+
+    def snapshot(self, name: Instrument) -> Snapshot | None:
+        """The latest answer to `fields`; None before the first, and when none were asked for."""
+        return self._snapshots.get(name)
 
     def health(self) -> Sequence[FeedHealth]:
         """For each instrument when the venue last sent a price, and why it does not."""
@@ -106,6 +118,9 @@ class IbkrPollingFeed:
         names = tuple(self._instruments)
         try:
             reading = await self._market_data.read(names)
+            if self._fields:
+                for snapshot in await self._market_data.snapshots(names, self._fields):
+                    self._snapshots[snapshot.instrument] = snapshot
         except HorizonError as error:
             self._causes.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
             return
@@ -131,6 +146,10 @@ class IbkrPollingFeed:
             await self._market_data.unsubscribe(self._instruments)
         except HorizonError as error:
             self._causes.update(dict.fromkeys(self._instruments, f"not unsubscribed: {error}"))
+
+
+def _instrument(name: Instrument | int) -> Instrument:
+    return instrument("ibkr", str(name), Side.LONG) if isinstance(name, int) else name
 
 
 def _content(quote: Quote) -> tuple[object, ...]:

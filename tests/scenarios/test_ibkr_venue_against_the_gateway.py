@@ -347,6 +347,22 @@ async def test_the_polling_feed_brings_quotes_and_stops_cleanly(start: Callable[
     assert not desk.venue.market_data.is_streaming
 
 
+async def test_the_polling_feed_takes_conids_and_keeps_the_fields_that_were_asked_for(start: Callable[..., Any]):
+    desk = await start()
+    spy = await desk.venue.market("SPY")
+    feed = IbkrPollingFeed(desk.venue.market_data, clock=desk.clock, instruments=[756733], fields=["31", "7295"])
+    quotes: list[Quote] = []
+    with pytest.raises(TimeoutError):
+        async with desk.clock.deadline(10):
+            await feed.run(quotes.append)  # type: ignore[arg-type]
+    assert {quote.instrument for quote in quotes} == {spy.instrument()}
+    snapshot = feed.snapshot(spy.instrument())
+    assert snapshot is not None
+    assert snapshot.last is not None
+    assert snapshot.open is not None
+    assert desk.gateway.rate_limited == 0
+
+
 def test_the_system_clock_serves_the_venue_too():
     client = Client("https://localhost:5000", clock=SystemClock())
     assert IbkrVenue(client, Session(client, SystemClock()), SystemClock()).name == "ibkr"
