@@ -9,6 +9,7 @@ market from a dead feed.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -17,6 +18,8 @@ from horizon.clock import NANOSECONDS, Clock
 from horizon.errors import ConfigurationError, HorizonError
 from horizon.model import Instrument, Quote, Side, Snapshot, instrument
 from horizon.ports import FeedHealth, PutMarketEvent
+
+_logger = logging.getLogger(__name__)
 
 FASTEST: Final = 0.25
 """Seconds: the venue refreshes a snapshot every half second, so more calls bring nothing but the rate limit."""
@@ -118,9 +121,6 @@ class IbkrPollingFeed:
         names = tuple(self._instruments)
         try:
             reading = await self._market_data.read(names)
-            if self._fields:
-                for snapshot in await self._market_data.snapshots(names, self._fields):
-                    self._snapshots[snapshot.instrument] = snapshot
         except HorizonError as error:
             self._causes.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
             return
@@ -132,6 +132,19 @@ class IbkrPollingFeed:
             if self._is_news(quote):
                 self._put_last[quote.instrument] = quote
                 put(quote)
+        if self._fields:
+            await self._read_fields(names)
+
+    async def _read_fields(self, names: tuple[Instrument, ...]) -> None:
+        """After the quotes, which must not wait for or be lost with what is only looked at."""
+        try:
+            snapshots = await self._market_data.snapshots(names, self._fields)
+        except ConfigurationError:
+            raise  # a field that does not exist will not do so in the next round either
+        except HorizonError as error:
+            _logger.info("the extra fields of %d instruments were not read: %s", len(names), error)
+            return
+        self._snapshots.update((snapshot.instrument, snapshot) for snapshot in snapshots)
 
     def _is_news(self, quote: Quote) -> bool:
         last = self._put_last.get(quote.instrument)

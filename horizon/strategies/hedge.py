@@ -53,7 +53,7 @@ class HedgeStrategy(Strategy):
     rests for `retry_after` seconds, twice as long each time until an order is accepted again.
 
     Hedges are limit orders `cross` price steps through the quote, or market orders. Nothing is sent on a quote older
-    than `max_quote_age` seconds, nor, with `live_only`, on one that the venue calls delayed or frozen.
+    than `max_quote_age` seconds, nor, with `live_only`, on one that the venue does not call live; the latter is logged.
 
     `target` and `hedge_error` (target minus position) are in shares, None before the model has an answer.
     `max_hedge_error` is the largest |hedge_error| seen at a quote since the position was first within the band.
@@ -97,6 +97,7 @@ class HedgeStrategy(Strategy):
             raise ConfigurationError(f"expected an age of quotes above 0 s, found {max_quote_age}")
         self.max_quote_age = max_quote_age
         self.live_only = live_only
+        self._told: dict[Instrument, Availability] = {}
         self.order_type = order_type
         self.cross = cross
         self.retry_after = retry_after
@@ -240,7 +241,16 @@ class HedgeStrategy(Strategy):
     def _is_usable(self, ctx: Context, quote: Quote) -> bool:
         """Whether a price may be acted on: young enough, and live unless the user said otherwise."""
         fresh = ctx.now - quote.receive_time <= self.max_quote_age * 1e9
-        return fresh and (quote.availability is Availability.LIVE or not self.live_only)
+        if self.live_only and quote.availability is not Availability.LIVE:
+            if self._told.get(quote.instrument) is not quote.availability:
+                self._told[quote.instrument] = quote.availability
+                ctx.log(
+                    f"quotes of {quote.instrument} are {quote.availability}, not LIVE: nothing is sent on them "
+                    "(live_only=False would)"
+                )
+            return False
+        self._told.pop(quote.instrument, None)
+        return fresh
 
     def _may_send(self, ctx: Context, instrument: Instrument) -> bool:
         return ctx.now >= self._paused_until.get(instrument, 0)

@@ -14,7 +14,7 @@ from exchanges.ibkr.simulator import Simulator
 from exchanges.ibkr.venue import IbkrVenue
 from feeds.ibkr_polling import IbkrPollingFeed
 from horizon.clock import SystemClock
-from horizon.errors import ConfigurationError, ConfirmationRefused, InvalidOrder
+from horizon.errors import ConfigurationError, ConfirmationRefused, InvalidOrder, Refused
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -361,6 +361,22 @@ async def test_the_polling_feed_takes_conids_and_keeps_the_fields_that_were_aske
     assert snapshot.last is not None
     assert snapshot.open is not None
     assert desk.gateway.rate_limited == 0
+
+
+async def test_quotes_are_delivered_although_the_extra_fields_are_not(start: Callable[..., Any]):
+    desk = await start()
+    await desk.venue.market("SPY")
+    feed = IbkrPollingFeed(desk.venue.market_data, clock=desk.clock, instruments=[756733], fields=["7295"])
+
+    async def refused(*_: object) -> None:
+        raise Refused("not today")
+
+    desk.venue.market_data.snapshots = refused
+    quotes: list[Quote] = []
+    with pytest.raises(TimeoutError):
+        async with desk.clock.deadline(10):
+            await feed.run(quotes.append)  # type: ignore[arg-type]
+    assert len(quotes) > 2
 
 
 def test_the_system_clock_serves_the_venue_too():

@@ -312,7 +312,9 @@ def test_delayed_quotes_are_acted_on_only_when_asked_for():
         ctx.now += SECOND
         ctx.quotes[S] = Quote(S, ctx.now, 600.00, 600.02, availability=Availability.DELAYED)
         strategy.on_quote(ctx, ctx.quotes[S])
+        strategy.on_quote(ctx, ctx.quotes[S])
         assert len(ctx.sent) == orders
+        assert len([line for line in ctx.logged if "DELAYED, not LIVE" in line]) == (1 if live_only else 0)
 
 
 def test_while_a_hedge_is_unresolved_the_next_one_waits():
