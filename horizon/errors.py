@@ -56,7 +56,12 @@ class SessionError(HorizonError):
 
 
 class NeedsLogin(SessionError):
-    """A person must sign in; the message says where and until when, if that is known."""
+    """A person must act; `action` says what to do, and `act_until` (ns) until when, if there is such a moment."""
+
+    def __init__(self, message: str, *, action: str = "", act_until: int | None = None) -> None:
+        super().__init__(message)
+        self.action = action
+        self.act_until = act_until
 
 
 class Competing(SessionError):

@@ -112,6 +112,7 @@ class Client:
             transport=transport,
         )
         self.base_url = self._http.base_url
+        self.auth.bind(self.base_url, self._ask, clock)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     async def open(self) -> None:
@@ -164,6 +165,21 @@ class Client:
         """Delete `path`; the answer is the venue's acknowledgement."""
         return await self._call("DELETE", path, answer, params, None, priority, timeout, changes, client_order_id)
 
+    async def _ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """One request of a sign-in."""
+        seconds = self._timeout if timeout is None else timeout
+        path = target.partition("?")[0].removeprefix(PREFIX)
+        async with self.limiter.slot(f"{method} {path}", Priority.KEEPALIVE, max_wait=seconds):
+            return await self._http.request(method, target, content=content, headers=headers, timeout=seconds)
+
     async def _call(
         self,
         method: str,
@@ -214,12 +230,11 @@ class Client:
     ) -> T:
         what = f"{method} {path}"
         seconds = self._timeout if timeout is None else timeout
-        headers = await self.auth.headers(method, self.base_url + PREFIX + path)
+        target = _target(path, params)
+        headers = await self.auth.headers(method, self.base_url + target)
         async with self.limiter.slot(what, priority, max_wait=seconds):
             try:
-                response = await self._http.request(
-                    method, _target(path, params), content=content, headers=headers, timeout=seconds
-                )
+                response = await self._http.request(method, target, content=content, headers=headers, timeout=seconds)
             except NotSent as error:
                 raise self._unreached(error) from error
             except NoAnswer as error:

@@ -28,6 +28,8 @@ class TierState(msgspec.Struct, frozen=True, kw_only=True):
     since: int
     cause: str = ""
     action: str = ""
+    act_until: int | None = None
+    """Until when (ns) a person has to act, if there is such a moment."""
 
 
 class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
@@ -39,6 +41,8 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
     tiers: tuple[TierState, ...] = ()
     reason: str = ""
     """When not ready: the cause and what to do, in one sentence."""
+    holding: bool = False
+    """Orders are taken now and leave when the session is ready again: only where the user asked for that."""
 
 
 class NoticeLevel(StrEnum):

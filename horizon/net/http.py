@@ -96,7 +96,8 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Response:
-        """Send once and read the whole answer. `target` is path and query, already quoted; `content` is JSON.
+        """Send once and read the whole answer. `target` is path and query, already quoted; `content` is JSON unless
+        `headers` name another content type.
 
         Raises NotSent or NoAnswer; ConfigurationError for a wrong certificate.
         """
@@ -128,7 +129,7 @@ class HttpClient:
         self, method: str, target: str, content: bytes | None, extra: tuple[tuple[str, str], ...]
     ) -> httpx.Request:
         headers = [*self._headers.raw, *((name.encode(), value.encode()) for name, value in extra)]
-        if content is not None:
+        if content is not None and not any(name.lower() == "content-type" for name, _ in extra):
             headers.append((b"Content-Type", b"application/json"))
         return httpx.Request(method, httpx.URL(self.base_url + target), headers=headers, content=content)
 

@@ -1,6 +1,9 @@
 """The gateway on this machine: a person has signed in to it in a browser, and it signs every request itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from exchanges.ibkr.auth.protocol import Ask, TokenState
+from horizon.clock import Clock
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -13,10 +16,30 @@ class LocalGateway:
 
     def __init__(self, placeholder: str = "") -> None:
         del placeholder
+        self._since = 0
 
     def __repr__(self) -> str:
         return "LocalGateway()"
 
+    def bind(self, base_url: str, ask: Ask, clock: Clock) -> None:
+        """There is nobody to ask: the gateway signs in by itself."""
+        self._since = clock.now()
+
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Nothing to add."""
+        return _NOTHING
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """There is nothing newer than nothing."""
+        return False
+
+    async def keep(self, renewed: Callable[[], None]) -> None:
+        """There is nothing to renew."""
+
+    def token(self) -> TokenState:
+        """Always valid: the gateway holds the token."""
+        return TokenState(valid=True, since=self._since, cause="the gateway holds it")
+
+    def socket_query(self) -> Mapping[str, str]:
         """Nothing to add."""
         return _NOTHING
