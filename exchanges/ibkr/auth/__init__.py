@@ -1,7 +1,8 @@
 """Who asks. `Auth` is what the client and the session need to know of it; each way of signing in is a file here."""
 
 from exchanges.ibkr.auth.bearer import Bearer
+from exchanges.ibkr.auth.keys import PrivateKey
 from exchanges.ibkr.auth.local_gateway import LocalGateway
 from exchanges.ibkr.auth.protocol import Ask, Auth, TokenState
 
-__all__ = ["Ask", "Auth", "Bearer", "LocalGateway", "TokenState"]
+__all__ = ["Ask", "Auth", "Bearer", "LocalGateway", "PrivateKey", "TokenState"]
