@@ -24,6 +24,7 @@ from horizon.errors import ConfigurationError
 from horizon.net.answer import NoAnswer, NotSent, Response
 from horizon.net.redaction import extract
 from horizon.net.tls import (
+    KnownServer,
     PinnedCertificate,
     SystemTrust,
     Trust,
@@ -145,9 +146,9 @@ class HttpClient:
 
     async def _explain(self, cause: Exception) -> None:
         """Raise ConfigurationError for a certificate that is not trusted; return when the failure was another one."""
-        if isinstance(self._trust, PinnedCertificate | TrustOnFirstUse):
+        if isinstance(self._trust, PinnedCertificate | TrustOnFirstUse | KnownServer):
             await self._context()
-        elif isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        if isinstance(cause, aiohttp.ClientConnectorCertificateError):
             found = await fetch_fingerprint(self._host, self._port, self._clock)
             raise ConfigurationError(
                 f"expected a certificate that verifies at {self._host}:{self._port}, found {found} "

@@ -4,10 +4,11 @@
     CertificateFile("gateway.pem")    that certificate or authority only, host name checked
     PinnedCertificate("13:DA:...")    the certificate with that SHA-256 fingerprint and no other
     TrustOnFirstUse()                 loopback only: the first certificate seen is written down and pinned from then on
+    KnownServer()                     the certificate that a person pinned for that server, or else SystemTrust()
 
 A pin replaces host name and expiry: the certificate that Interactive Brokers ships with its gateway expired in 2019
 and names no host. It also proves little, because its private key is in every copy of the gateway: good enough on this
-machine, not across a network.
+machine, not across a network. `Doubt` is how a venue says so of a certificate.
 
 How a pin is enforced: the server's certificate is fetched over a connection on which nothing is ever sent, its
 fingerprint is compared with the pin, and it becomes the only certificate authority of the context that requests use.
@@ -18,19 +19,31 @@ handshake ends, before a byte of a request can leave.
 import asyncio
 import hashlib
 import ipaddress
-import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from horizon.clock import Clock
-from horizon.directories import configuration_directory
 from horizon.errors import ConfigurationError, VenueUnavailable
+from horizon.net.known_gateways import (
+    checked,
+    known_fingerprint,
+    known_gateways_file,
+    normalized,
+    reason,
+    remember,
+    spelled,
+    where,
+)
 
 # X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and later, which the ssl module does not name.
 _NO_CHECK_TIME = 0x200000
 _HANDSHAKE_SECONDS = 10.0
+
+Doubt = Callable[[bytes], str]
+"""Why a DER certificate proves nothing beyond this machine, as one clause with a remedy; empty when it does."""
 
 
 class SystemTrust(msgspec.Struct, frozen=True):
@@ -47,14 +60,10 @@ class PinnedCertificate(msgspec.Struct, frozen=True):
     """The SHA-256 fingerprint of the server's certificate, as hex digits with or without colons."""
 
     sha256: str
+    doubt: Doubt | None = None
 
     def __post_init__(self) -> None:
-        digits = normalized(self.sha256)
-        if len(digits) != 64 or any(digit not in "0123456789abcdef" for digit in digits):
-            raise ConfigurationError(
-                f"expected a SHA-256 fingerprint of 64 hex digits, found {self.sha256!r}: "
-                "print it with `openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE`"
-            )
+        checked(self.sha256)
 
 
 class TrustOnFirstUse(msgspec.Struct, frozen=True):
@@ -64,18 +73,25 @@ class TrustOnFirstUse(msgspec.Struct, frozen=True):
     known_gateways: str | None = None
 
 
-Trust = SystemTrust | CertificateFile | PinnedCertificate | TrustOnFirstUse
+class KnownServer(msgspec.Struct, frozen=True):
+    """What a person pinned for a server in `known_gateways`; the machine's authorities where there is no such line.
+
+    Without a line, a certificate that `doubt` finds worthless is refused, or taken and pinned with `accept_doubtful`:
+    the user has said so.
+    """
+
+    known_gateways: str | None = None
+    doubt: Doubt | None = None
+    accept_doubtful: bool = False
+
+
+Trust = SystemTrust | CertificateFile | PinnedCertificate | TrustOnFirstUse | KnownServer
 
 
 def fingerprint(certificate: bytes) -> str:
     """SHA-256 of a DER certificate as upper-case hex pairs with colons, as openssl prints it."""
     digest = hashlib.sha256(certificate).hexdigest().upper()
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-
-
-def normalized(sha256: str) -> str:
-    """A fingerprint as 64 lower-case hex digits, however it was written."""
-    return sha256.strip().lower().removeprefix("sha256:").replace(":", "").replace(" ", "")
 
 
 def is_loopback(host: str) -> bool:
@@ -110,7 +126,7 @@ async def fetch_certificate(host: str, port: int, clock: Clock) -> bytes:
         ) from error
     except OSError as error:
         raise VenueUnavailable(
-            f"no gateway answers at https://{host}:{port}: start it, or correct the address ({_reason(error)})"
+            f"no gateway answers at https://{host}:{port}: start it, or correct the address ({reason(error)})"
         ) from error
     try:
         certificate: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -136,10 +152,26 @@ async def trusted_context(trust: Trust, host: str, port: int, clock: Clock) -> s
             return ssl.create_default_context()
         case CertificateFile(path):
             return _context_of_file(path)
-        case PinnedCertificate(sha256):
-            return _pinned(await fetch_certificate(host, port, clock), normalized(sha256), host, port)
+        case PinnedCertificate(sha256, doubt):
+            certificate = await fetch_certificate(host, port, clock)
+            context = _pinned(certificate, normalized(sha256), host, port)
+            _refuse_doubtful(certificate, host, doubt)
+            return context
         case TrustOnFirstUse(known_gateways):
             return await _first_use(known_gateways, host, port, clock)
+        case KnownServer():
+            return await _known(trust, host, port, clock)
+
+
+async def verifies(host: str, port: int, clock: Clock) -> bool:
+    """Whether a server's certificate passes the ordinary check: authorities of this machine, host name and dates."""
+    try:
+        async with clock.deadline(_HANDSHAKE_SECONDS), clock.in_flight():
+            _, writer = await asyncio.open_connection(host, port, ssl=ssl.create_default_context())
+    except (ssl.SSLError, OSError, TimeoutError):
+        return False
+    writer.transport.abort()
+    return True
 
 
 def _context_of_file(path: str) -> ssl.SSLContext:
@@ -147,7 +179,7 @@ def _context_of_file(path: str) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=path)
     except OSError as error:
         raise ConfigurationError(
-            f"expected a PEM certificate in {path!r}, found none ({_reason(error)}): correct the path"
+            f"expected a PEM certificate in {path!r}, found none ({reason(error)}): correct the path"
         ) from error
 
 
@@ -157,13 +189,33 @@ async def _first_use(known_gateways: str | None, host: str, port: int, clock: Cl
             f"a certificate is trusted on first use only on this machine, not at {host}: give its fingerprint, which "
             f"is read on the gateway's machine, or a certificate file"
         )
-    file = Path(known_gateways) if known_gateways else configuration_directory() / "known_gateways"
+    file = Path(known_gateways) if known_gateways else known_gateways_file()
     certificate = await fetch_certificate(host, port, clock)
-    known = _read_pins(file).get(_where(host, port))
+    known = known_fingerprint(host, port, file)
     if known is None:
-        _write_pin(file, _where(host, port), fingerprint(certificate))
+        remember(host, port, fingerprint(certificate), file)
         known = normalized(fingerprint(certificate))
     return _pinned(certificate, known, host, port, remembered_in=file)
+
+
+async def _known(trust: KnownServer, host: str, port: int, clock: Clock) -> ssl.SSLContext:
+    file = Path(trust.known_gateways) if trust.known_gateways else known_gateways_file()
+    certificate = await fetch_certificate(host, port, clock)
+    known = known_fingerprint(host, port, file)
+    if known is None:
+        if not trust.accept_doubtful:
+            _refuse_doubtful(certificate, host, trust.doubt)
+        if trust.doubt is None or not trust.doubt(certificate):
+            return ssl.create_default_context()
+        remember(host, port, fingerprint(certificate), file)
+        known = normalized(fingerprint(certificate))
+    return _pinned(certificate, known, host, port, remembered_in=file)
+
+
+def _refuse_doubtful(certificate: bytes, host: str, doubt: Doubt | None) -> None:
+    why = doubt(certificate) if doubt is not None and not is_loopback(host) else ""
+    if why:
+        raise ConfigurationError(f"{host} is another host: {why}; nothing was sent")
 
 
 def _pinned(
@@ -193,9 +245,9 @@ def _compare(certificate: bytes, expected: str, host: str, port: int, remembered
     found = fingerprint(certificate)
     if normalized(found) == expected:
         return
-    wanted = ":".join(expected[at : at + 2] for at in range(0, 64, 2)).upper()
+    wanted = spelled(expected)
     remedy = (
-        f"if you changed the gateway's certificate, remove the line {_where(host, port)} from {remembered_in}"
+        f"if you changed the gateway's certificate, remove the line {where(host, port)} from {remembered_in}"
         if remembered_in
         else "if you changed the gateway's certificate, pin the new fingerprint"
     )
@@ -203,43 +255,3 @@ def _compare(certificate: bytes, expected: str, host: str, port: int, remembered
         f"expected the certificate {wanted} at {host}:{port}, found {found}: nothing was sent; {remedy}, "
         f"otherwise something else answers there"
     )
-
-
-def _where(host: str, port: int) -> str:
-    return f"{host.lower()}:{port}"
-
-
-def _read_pins(file: Path) -> dict[str, str]:
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigurationError(f"expected to read pinned gateways from {file}: {_reason(error)}") from error
-    pins = {}
-    for number, line in enumerate(lines, 1):
-        words = line.split("#", 1)[0].split()
-        if not words:
-            continue
-        if len(words) != 2:
-            raise ConfigurationError(f"{file}, line {number}: expected `host:port fingerprint`, found {line!r}")
-        pins[words[0]] = normalized(PinnedCertificate(words[1]).sha256)
-    return pins
-
-
-def _write_pin(file: Path, where: str, sha256: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(handle, f"{where} {sha256}\n".encode())
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise ConfigurationError(
-            f"expected to write the gateway's fingerprint to {file}: {_reason(error)}; give its fingerprint instead"
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

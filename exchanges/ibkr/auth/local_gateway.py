@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from exchanges.ibkr.auth.login_note import read_login_note
 from exchanges.ibkr.auth.protocol import Ask, TokenState
 from horizon.clock import Clock
 
@@ -17,6 +18,8 @@ class LocalGateway:
     def __init__(self, placeholder: str = "") -> None:
         del placeholder
         self._since = 0
+        self._base_url = ""
+        self._clock: Clock | None = None
 
     def __repr__(self) -> str:
         return "LocalGateway()"
@@ -24,6 +27,8 @@ class LocalGateway:
     def bind(self, base_url: str, ask: Ask, clock: Clock) -> None:
         """There is nobody to ask: the gateway signs in by itself."""
         self._since = clock.now()
+        self._base_url = base_url
+        self._clock = clock
 
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
         """Nothing to add."""
@@ -37,8 +42,18 @@ class LocalGateway:
         """There is nothing to renew."""
 
     def token(self) -> TokenState:
-        """Always valid: the gateway holds the token."""
-        return TokenState(valid=True, since=self._since, cause="the gateway holds it")
+        """Always valid: the gateway holds the token. While a sign-in waits for a person, what to do and until when."""
+        note = read_login_note(self._base_url) if self._clock is not None else None
+        if note is None or self._clock is None:
+            return TokenState(valid=True, since=self._since, cause="the gateway holds it")
+        now = self._clock.now()
+        return TokenState(
+            valid=True,
+            since=self._since,
+            cause="the gateway holds it",
+            action=note.action(now),
+            act_until=note.until if note.waits(now) else None,
+        )
 
     def socket_query(self) -> Mapping[str, str]:
         """Nothing to add."""

@@ -1,0 +1,13 @@
+"""`horizon ibkr`: what only Interactive Brokers needs. One file per command."""
+
+import typer
+
+from horizon.cli.ibkr import trust
+
+app = typer.Typer(help="Interactive Brokers: its gateway, and whom to trust there.", no_args_is_help=True)
+app.command("trust")(trust.command)
+
+
+@app.callback()
+def group() -> None:
+    """Interactive Brokers only."""
