@@ -8,7 +8,6 @@ check of who is asking, a log of what was asked, and a fault plan.
 """
 
 import asyncio
-import errno
 import socket
 from collections import deque
 from ipaddress import ip_address
@@ -20,11 +19,11 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from horizon.clock import Clock
-from horizon.errors import ConfigurationError
 from horizon.simulation.asgi import TRANSPORT, App, Message, Receive, Scope, Send
 from horizon.simulation.certificate import Certificate
 from horizon.simulation.faults import FaultPlan
 from horizon.simulation.faulty import Faulty
+from horizon.simulation.listening import listening_socket
 
 _KEPT_REQUESTS = 100_000
 _KEEP_ALIVE_SECONDS = 75
@@ -88,7 +87,7 @@ class LoopbackServer:
 
     async def start(self) -> None:
         """Listen. Raises ConfigurationError when the port can't be had."""
-        self._socket = _listening_socket(self._wanted_port)
+        self._socket = listening_socket(self._wanted_port)
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
         await self._server.startup(sockets=[self._socket])
@@ -162,28 +161,6 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
-
-
-def _listening_socket(port: int) -> socket.socket:
-    # Named as TCP, because asyncio turns off Nagle's delay only then: 40 ms per answer otherwise.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-        listener.setblocking(False)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise ConfigurationError(_port_problem(port, error)) from None
-    return listener
-
-
-def _port_problem(port: int, error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use by another program: stop that program, choose another port, or 0 for a free one"
-    if isinstance(error, PermissionError):
-        return f"port {port} may not be used without special rights: choose a port from 1024 up, or 0 for a free one"
-    return f"port {port} can't be listened on ({error}): choose another port, or 0 for a free one"
 
 
 def _refusal(scope: Scope) -> str:
