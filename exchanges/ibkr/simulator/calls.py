@@ -10,6 +10,9 @@ import msgspec
 class Refusal(Exception):
     """An answer other than the normal one. `body` is sent as JSON, text as text, None as an empty body."""
 
+    media_type = "application/json; charset=utf-8"
+    """Of a body that is sent as JSON."""
+
     def __init__(self, status: int, body: object) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
