@@ -190,9 +190,7 @@ def test_a_rule_that_can_not_be_kept_is_refused(rule: dict[str, float]) -> None:
 
 
 def names(endpoint: str) -> set[str]:
-    state = RateState(RULES)
-    by_state = {id(each): rule.name for rule, (_, each) in zip(RULES, state._rules, strict=True)}
-    return {by_state[id(each)] for each in state.states(endpoint)}
+    return {places.rule.name for places in RateState(RULES).places(endpoint)}
 
 
 @pytest.mark.parametrize(
