@@ -8,7 +8,9 @@ from exchanges.ibkr.simulator.front.http1 import Answer, Head, Headers
 from exchanges.ibkr.simulator.front.quirks import Quirk
 from exchanges.ibkr.simulator.front.settings import Front
 
-_API, _OLD_API, _LOGIN = "/v1/api/", "/v1/portal/", "/sso/"
+_API, _OLD_API = "/v1/api/", "/v1/portal/"
+# The last is the simulator's own: a phone to approve logins on.
+_SERVED = (_API, _OLD_API, "/sso/", "/simulated/")
 _REAUTHENTICATE = "/v1/api/iserver/reauthenticate"
 _LOGIN_PAGE = "/sso/Login?forwardTo=22&RL=1&ip2loc=US"
 _HTML: Headers = (("content-type", "text/html"),)
@@ -49,7 +51,7 @@ def own_answer(head: Head, front: Front) -> Answer | None:
         return _NOT_LOGGED_IN
     if Quirk.PATHS in quirks and path == "/":
         return _redirection(_LOGIN_PAGE)
-    if Quirk.PATHS in quirks and not path.startswith((_API, _OLD_API, _LOGIN)):
+    if Quirk.PATHS in quirks and not path.startswith(_SERVED):
         return _redirection(front.remote + target)
     without_length = head.get("content-length") is None and not head.is_chunked
     if Quirk.LENGTH_REQUIRED in quirks and method == "POST" and without_length:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+from collections import deque
 from collections.abc import Coroutine
 
 import msgspec
@@ -41,6 +42,7 @@ _EVERYWHERE, _HERE = "", "127.0.0.1"
 _LOGIN_SUCCEEDED = b"Client login succeeds"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STRAY_CHUNK = b"0\r\n\r\n"
+_KEPT_REQUESTS = 100_000
 _INIT = msgspec.json.encode({"publish": True, "compete": True})
 
 
@@ -59,6 +61,9 @@ class FrontServer:
         )
         self._jar = CookieJar()
         self._forms = UnauthorizedForms()
+        self._login_seen = False
+        self.asked: deque[tuple[str, str]] = deque(maxlen=_KEPT_REQUESTS)
+        """Method and target of every request, those that the gateway answers by itself too; oldest first."""
         self._port = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,12 +158,12 @@ class FrontServer:
             return False
         answer = await self._answer(head, body, writer)
         await self._write(writer, answer, head.first[0])
-        if _LOGIN_SUCCEEDED in answer.body and head.first[1].startswith("/sso/"):
-            await self._log_in_upstream()
+        await self._watch_login(head.first[1], answer)
         stays = answer.whole and head.first[2] == "HTTP/1.1"
         return stays and (head.get("connection") or "").lower() != "close"
 
     async def _answer(self, head: Head, body: bytes, writer: asyncio.StreamWriter) -> Answer:
+        self.asked.append(head.first[:2])
         if not is_admitted(_address(writer), self.front):
             return ACCESS_DENIED
         own = own_answer(head, self.front)
@@ -216,9 +221,12 @@ class FrontServer:
         except UpstreamLost:
             await self._write(writer, await self._no_answer(), "")
 
-    async def _log_in_upstream(self) -> None:
-        """What the gateway asks by itself once its person has signed in."""
-        if Quirk.LOGIN not in self.front.quirks:
+    async def _watch_login(self, target: str, answer: Answer) -> None:
+        """Once a person has signed in, the gateway asks these three by itself."""
+        seen = _LOGIN_SUCCEEDED in answer.body if target.startswith("/sso/") else self._login_seen
+        is_news = seen and not self._login_seen
+        self._login_seen = seen and answer.status != 401
+        if not is_news or Quirk.LOGIN not in self.front.quirks:
             return
         headers = (("Host", f"localhost:{self.upstream.port}"), *self._jar.header())
         with contextlib.suppress(UpstreamLost):
