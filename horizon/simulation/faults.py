@@ -6,9 +6,14 @@
         match = "GET */marketdata/snapshot"
         action = "html"
         times = 3
+
+        [[event]]
+        after = "2h"
+        what = "compete"
     ''')
 
-The server harness applies a plan around any handler, so a fault needs no help from the venue's own code.
+Faults befall requests; events (`horizon.simulation.timed_events`) befall the venue at a time, and are its own affair.
+The server harness applies the faults around any handler, so they need no help from the venue's own code.
 
     when      before     the handler is not run: nothing happened
               after      the handler has run; its answer is lost, late or replaced
@@ -28,11 +33,12 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
 from horizon.errors import ConfigurationError
+from horizon.simulation.timed_events import Event
 
 When = Literal["before", "after", "during"]
 Action = Literal["drop", "status", "html", "empty", "truncate", "silence", "delay", "duplicate"]
@@ -103,8 +109,10 @@ class _Pending:
 class FaultPlan:
     """Faults in order of precedence; the first that matches and is not used up is applied, one per request."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[Fault] = (), events: Iterable[Event] = ()) -> None:
         self._pending: list[_Pending] = []
+        self.events = tuple(events)
+        """What happens by itself, in the order of the plan; the simulator sees to it."""
         self.applied: list[tuple[Fault, str]] = []
         """What was done so far, as (fault, "METHOD path")."""
         self._any = asyncio.Event()
@@ -112,18 +120,32 @@ class FaultPlan:
             self.add(fault)
 
     @classmethod
+    def of(cls, plan: "FaultPlan | Iterable[Fault | Event] | None") -> "FaultPlan":
+        """The plan itself, or one of these faults and events."""
+        if isinstance(plan, FaultPlan):
+            return plan
+        parts = list(plan or ())
+        return cls([p for p in parts if isinstance(p, Fault)], [p for p in parts if isinstance(p, Event)])
+
+    @classmethod
     def parse(cls, text: str) -> "FaultPlan":
-        """A plan from TOML with one `[[fault]]` table per fault. Raises ConfigurationError, naming the fault."""
+        """A plan from TOML with a `[[fault]]` table per fault and an `[[event]]` table per event.
+
+        Raises ConfigurationError, naming the table and the key.
+        """
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"the fault plan is not valid TOML: {error}") from None
-        unknown = sorted(set(document) - {"fault"})
-        tables = document.get("fault", [])
-        if unknown or not isinstance(tables, list):
-            found = ", ".join(unknown) or "one [fault] table"
-            raise ConfigurationError(f"expected only [[fault]] tables in a fault plan, found {found}")
-        return cls(_fault(number, table) for number, table in enumerate(tables, start=1))
+        unknown = sorted(set(document) - {"fault", "event"})
+        faults, events = document.get("fault", []), document.get("event", [])
+        if unknown or not (isinstance(faults, list) and isinstance(events, list)):
+            found = ", ".join(unknown) or ("one [event] table" if isinstance(faults, list) else "one [fault] table")
+            raise ConfigurationError(f"expected only [[fault]] tables and [[event]] tables in a plan, found {found}")
+        return cls(
+            [_read("fault", number, table, Fault) for number, table in enumerate(faults, start=1)],
+            [_read("event", number, table, Event) for number, table in enumerate(events, start=1)],
+        )
 
     def add(self, fault: Fault) -> None:
         """Put one more fault at the end; this works while the server runs."""
@@ -148,8 +170,11 @@ class FaultPlan:
         return None
 
 
-def _fault(number: int, table: object) -> Fault:
+T = TypeVar("T")
+
+
+def _read(kind: str, number: int, table: object, into: type[T]) -> T:
     try:
-        return msgspec.convert(table, Fault)
+        return msgspec.convert(table, into)
     except (msgspec.ValidationError, ConfigurationError) as error:
-        raise ConfigurationError(f"fault number {number} of the plan: {error}") from None
+        raise ConfigurationError(f"{kind} number {number} of the plan: {error}") from None

@@ -50,9 +50,9 @@ class Faulty:
     async def _deliver(self, fault: Fault, answer: _Answer | None, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.when == "during" and answer is not None:
             await _send_half(answer, send)
-            await _cut(scope, receive)
+            await cut(scope, receive)
         elif fault.action == "drop":
-            await _cut(scope, receive)
+            await cut(scope, receive)
         elif fault.action == "silence":
             await self._stay_silent(fault, scope, receive)
         elif fault.action == "status":
@@ -97,9 +97,9 @@ class Faulty:
     async def _stay_silent(self, fault: Fault, scope: Scope, receive: Receive) -> None:
         try:
             async with parked(self._clock), self._clock.deadline(fault.seconds or _FOREVER):
-                await _until_gone(receive)
+                await until_gone(receive)
         except TimeoutError:
-            await _cut(scope, receive)
+            await cut(scope, receive)
 
 
 def _replacement(status: int, kind: bytes, body: bytes) -> _Answer:
@@ -116,13 +116,14 @@ async def _send_half(answer: _Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
 
 
-async def _cut(scope: Scope, receive: Receive) -> None:
+async def cut(scope: Scope, receive: Receive) -> None:
     """Close the connection and wait until the server has noticed, else it would send an answer of its own."""
     scope[TRANSPORT].close()
-    await _until_gone(receive)
+    await until_gone(receive)
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Return once the client has left."""
     while cast("str", (await receive())["type"]) != "http.disconnect":
         pass
 

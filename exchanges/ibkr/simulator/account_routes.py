@@ -63,6 +63,9 @@ def overview(state: State) -> dict[str, object]:
 
 
 def accounts(state: State, _call: Call) -> object:
+    other = state.session.other
+    if other is not None and other.looks_well:
+        return {}
     state.session.brokerage.accounts_queried = True
     return overview(state)
 

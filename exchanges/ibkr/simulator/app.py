@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from exchanges.ibkr.simulator import (
@@ -18,13 +18,21 @@ from exchanges.ibkr.simulator import (
     session_routes,
 )
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request
+from exchanges.ibkr.simulator.login_pages import NOT_FOUND, page
+from exchanges.ibkr.simulator.pacing import HISTORY
+from exchanges.ibkr.simulator.resets import Manner
+from exchanges.ibkr.simulator.silence import say_nothing
 from exchanges.ibkr.simulator.state import State
 from exchanges.ibkr.simulator.websocket import serve_socket
+from horizon.simulation.waiting import parked
 
 PREFIX = "/v1/api"
 _OLD_PREFIX = "/v1/portal"
-_NOT_FOUND = "<html><body><h1>Resource not found</h1></body></html>"
-_SIGNED_IN = "<html><body>Client login succeeds</body></html>"
+_DOWN: Mapping[Manner, object] = {
+    Manner.UNAUTHORISED: {"error": "not authenticated", "statusCode": 401},
+    Manner.FAILING: {"error": "unknown"},
+    Manner.UNAVAILABLE: {"error": "Service Unavailable", "statusCode": 503},
+}
 ROUTES: Sequence[Route] = (
     *session_routes.ROUTES,
     *account_routes.ROUTES,
@@ -58,10 +66,11 @@ class Router:
 
 
 class GatewayApp:
-    """Serves `/v1/api` (and the old `/v1/portal`) from the state of one gateway."""
+    """Serves `/v1/api` (and the old `/v1/portal`) from the state of one gateway, as its host of this number."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, host: int = 0) -> None:
         self._state = state
+        self._host = host
         self._router = Router(ROUTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,21 +83,37 @@ class GatewayApp:
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return
+        self._state.session.life.agenda.catch_up()
+        if self._state.upstream.is_silent:
+            await say_nothing(self._state.upstream, self._state.clock, scope, receive)
+            return
         request = Request(scope, receive)
         response = await self._answer(path, request)
         await response(scope, receive, send)
 
     async def _answer(self, path: str, request: Request) -> Response:
+        if self._host in self._state.upstream.gone:
+            return PlainTextResponse("Gone", 410)
         if not path.startswith(PREFIX + "/"):
-            return self._page(path)
+            return page(self._state.logins, request.method, path, await request.body())
         path = path.removeprefix(PREFIX).rstrip("/")
-        if self._state.pacing is not None and not self._state.pacing.admits(path):
+        if not self._state.pacing.admits(path):
             return _json({"error": "Too Many Requests", "statusCode": 429}, 429)
+        if path != HISTORY:
+            return await self._handled(path, request)
+        with self._state.pacing.one_more_history():
+            if self._state.history_takes:
+                async with parked(self._state.clock):
+                    await self._state.clock.sleep(self._state.history_takes)
+            return await self._handled(path, request)
+
+    async def _handled(self, path: str, request: Request) -> Response:
         found = self._router.find(request.method, path)
         try:
+            self._check_upstream(request.method, path)
             if found is None:
                 self._check(Needs.LOGIN)
-                return HTMLResponse(_NOT_FOUND, 404)
+                return HTMLResponse(NOT_FOUND, 404)
             route, parts = found
             call = Call(method=request.method, path=parts, query=dict(request.query_params), body=await request.body())
             self._check(route.needs)
@@ -97,14 +122,14 @@ class GatewayApp:
         except Refusal as refusal:
             return _refused(refusal)
 
-    def _page(self, path: str) -> Response:
-        if path == "/":
-            return RedirectResponse("/sso/Login?forwardTo=22&RL=1&ip2loc=US", 302)
-        if path == "/sso/Login":
-            # A simulator has no password to ask for: opening the page signs in.
-            self._state.session.log_in()
-            return HTMLResponse(_SIGNED_IN)
-        return HTMLResponse(_NOT_FOUND, 404)
+    def _check_upstream(self, method: str, path: str) -> None:
+        """What fails whoever asks."""
+        manner = self._state.session.life.manner()
+        if manner is not None and manner in _DOWN:
+            raise Refusal(manner.value, _DOWN[manner])
+        if path == session_routes.INITIALISE and self._state.session.logged_out_by_request:
+            raise self._state.upstream.after_logout()
+        self._state.upstream.check(method, path)
 
     def _check(self, needs: Needs) -> None:
         session = self._state.session
@@ -115,7 +140,7 @@ class GatewayApp:
             raise Refusal(401, {"error": "not authenticated", "statusCode": 401})
         if needs is Needs.PORTFOLIO and not session.portfolio_queried:
             raise bad_request("Please query /portfolio/accounts first")
-        if needs in (Needs.BROKERAGE, Needs.ACCOUNTS) and not session.established:
+        if needs in (Needs.BROKERAGE, Needs.ACCOUNTS) and not session.authenticated:
             raise bad_request("no bridge")
         if needs is Needs.ACCOUNTS and not session.brokerage.accounts_queried:
             raise bad_request("Please query /accounts first")

@@ -3,37 +3,34 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 
+from exchanges.ibkr.simulator.agenda import Agenda
 from exchanges.ibkr.simulator.app import PREFIX, GatewayApp
-from exchanges.ibkr.simulator.contracts import AAPL, IBM, QQQ, SPY, STOCKS, Catalogue, monthly_options
-from exchanges.ibkr.simulator.desk import Desk, Execution
-from exchanges.ibkr.simulator.events import event_product
-from exchanges.ibkr.simulator.ledger import Ledger
-from exchanges.ibkr.simulator.pacing import Pacing
+from exchanges.ibkr.simulator.controls import Controls
+from exchanges.ibkr.simulator.desk import Execution
+from exchanges.ibkr.simulator.hosts import Hosts
+from exchanges.ibkr.simulator.life import Life
+from exchanges.ibkr.simulator.logins import LoginDesk
+from exchanges.ibkr.simulator.occurrences import schedule
+from exchanges.ibkr.simulator.opening import DEFAULT_VOLATILITY, opening_state, price_path
+from exchanges.ibkr.simulator.pacing import PENALTY, PER_SECOND, Pacing, limits
+from exchanges.ibkr.simulator.resets import WINDOWS, Region, Resets, Window
 from exchanges.ibkr.simulator.session import Session
-from exchanges.ibkr.simulator.state import Account, State
-from exchanges.ibkr.simulator.tape import Tape
-from exchanges.ibkr.simulator.tickets import Ticket
-from horizon.clock import NANOSECONDS, Clock, SystemClock, to_datetime
-from horizon.model import Order, TradingSession
+from exchanges.ibkr.simulator.upstream import Upstream
+from horizon.clock import Clock, SystemClock
+from horizon.model import Order
 from horizon.simulation.certificate import certificate_in
-from horizon.simulation.faults import FaultPlan
-from horizon.simulation.prices import PricePath, SyntheticPath
-from horizon.simulation.server import LoopbackServer, Request
+from horizon.simulation.faults import Fault, FaultPlan
+from horizon.simulation.prices import PricePath
+from horizon.simulation.server import Request
+from horizon.simulation.timed_events import Event
 
 ACCOUNTS = ("DU1234567", "DU7654321")
 LIVE_ACCOUNTS = ("U1234567", "U7654321")
-_CASH = (Decimal(100_000), Decimal(50_000))
-_DEFAULT_VOLATILITY = 0.18
-_DEFAULT_DAYS = 3
-_OPEN_SINCE = 30 * 60 * NANOSECONDS
-"""Without given prices the market opened half an hour ago, and there is a day before to look back at."""
-_OTHERS = ((AAPL, "AAPL", 232.0, 0.25), (QQQ, "QQQ", 520.0, 0.22), (IBM, "IBM", 240.0, 0.2), (4815, "BBVA", 17.0, 0.25))
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Book:
     commissions: Decimal
 
 
-class Simulator:
+class Simulator(Controls):
     """A Client Portal Gateway on this machine with a market and two paper accounts behind it.
 
         async with Simulator() as gateway:
@@ -56,8 +53,14 @@ class Simulator:
 
     `prices` is SPY's path (a seeded random walk otherwise), moved to begin now unless it covers the clock's time.
     `event_volatility` is that of the event model, measured on the path when absent. `directory` keeps the certificate;
-    without one it is made anew in a temporary folder. `prompts=False` asks no questions about orders, `pacing=False`
-    counts no requests. Raises ConfigurationError when the port is taken.
+    without one it is made anew in a temporary folder. `prompts=False` asks no questions about orders.
+
+    `pacing=False` refuses no request for coming too fast; `penalty_box` shuts the user out after a 429 (seconds; True
+    is 15 minutes). `resets` switches the downtimes of `region` on, and the limit of 24 hours; windows of one's own may
+    be given. `second_factor` asks a person's phone at each login. `hosts` is the number of ports. `faults` is a plan,
+    or its faults and events. `history_takes` (seconds) keeps requests for bars waiting, so that they can be too many.
+
+    Raises ConfigurationError when the port is taken, and for a plan with an event that it knows nothing of.
     """
 
     def __init__(
@@ -68,52 +71,81 @@ class Simulator:
         clock: Clock | None = None,
         prices: PricePath | None = None,
         seed: int = 7,
-        faults: FaultPlan | None = None,
+        faults: FaultPlan | Iterable[Fault | Event] | None = None,
         pacing: bool = True,
+        requests_per_second: int = PER_SECOND,
+        penalty_box: bool | float = False,
+        data_lines: int = 100,
+        history_takes: float = 0.0,
         directory: Path | None = None,
         event_volatility: float | None = None,
         is_paper: bool = True,
         prompts: bool = True,
         logged_in: bool = True,
         established: bool = True,
+        region: Region = "US",
+        resets: bool | Sequence[Window] = False,
+        second_factor: bool = False,
+        hosts: int = 1,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._seed = seed
         self._directory = directory
         self._plain_http = plain_http
-        self._port = port
-        self._faults = faults or FaultPlan()
+        self._wanted = (port, hosts)
+        self._faults = FaultPlan.of(faults)
         self._kept = contextlib.AsyncExitStack()
-        self._server: LoopbackServer | None = None
+        self._served: Hosts | None = None
+        self._restarts: set[asyncio.Task[None]] = set()
         self.accounts: tuple[str, ...] = ACCOUNTS if is_paper else LIVE_ACCOUNTS
         self.certificate: Path | None = None
         """The PEM to verify against; None with plain HTTP."""
         self.fingerprint = ""
         """SHA-256 of the certificate as `AA:BB:...`; empty with plain HTTP."""
+        windows = resets if isinstance(resets, Sequence) else WINDOWS if resets else ()
+        self._agenda = Agenda(self._clock)
+        life = Life(self._agenda, Resets(windows, region=region, seed=seed))
+        session = Session(
+            self._clock, seed=seed, is_paper=is_paper, logged_in=logged_in, established=established, life=life
+        )
         volatility = event_volatility
         if prices is None and volatility is None:
-            volatility = _DEFAULT_VOLATILITY
-        session = Session(self._clock, seed=seed, is_paper=is_paper, logged_in=logged_in, established=established)
-        self.state = self._state(self._path(prices), session, volatility, pacing=pacing, prompts=prompts)
-        self._give_the_second_account_a_past()
+            volatility = DEFAULT_VOLATILITY
+        penalty = PENALTY if penalty_box is True else penalty_box or None
+        start = self._clock.now()
+        self.state = opening_state(
+            price_path(prices, now=start, seed=seed),
+            clock=self._clock,
+            session=session,
+            pacing=Pacing(self._clock, limits(requests_per_second) if pacing else (), penalty=penalty),
+            upstream=Upstream(),
+            logins=LoginDesk(self._agenda, session, second_factor=second_factor),
+            account_ids=self.accounts,
+            seed=seed,
+            volatility=volatility,
+            prompts=prompts,
+            data_lines=data_lines,
+            history_takes=history_takes,
+        )
+        schedule(self._faults.events, self, self._agenda, start=start, hosts=hosts)
 
     @property
     def base_url(self) -> str:
-        return f"{'http' if self._plain_http else 'https'}://localhost:{self._running.port}{PREFIX}"
+        return self.hosts[0]
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The base URL of each numbered host; they show the same gateway."""
+        scheme = "http" if self._plain_http else "https"
+        return [f"{scheme}://localhost:{port}{PREFIX}" for port in self._running.ports]
 
     @property
     def ws_url(self) -> str:
-        return f"{'ws' if self._plain_http else 'wss'}://localhost:{self._running.port}{PREFIX}/ws"
+        return f"{self.base_url.replace('http', 'ws', 1)}/ws"
 
     @property
     def requests(self) -> Sequence[Request]:
         """Every request so far, oldest first."""
         return self._running.requests
-
-    @property
-    def rate_limited(self) -> int:
-        """How many requests were refused for coming too fast."""
-        return self.state.pacing.refused if self.state.pacing else 0
 
     @property
     def faults(self) -> FaultPlan:
@@ -130,21 +162,20 @@ class Simulator:
             commissions=ledger.commissions,
         )
 
-    def drop_session(self) -> None:
-        """End the brokerage session; the sign-in stays."""
-        self.state.session.drop()
+    async def restart(self, seconds: float = 0.0) -> None:
+        """The gateway's process ends, and starts again on the same ports `seconds` later: nobody is signed in then,
+        unless by a program's own means."""
+        await self._running.close()
+        if self.state.session.ends_at_night:
+            self.state.session.log_out("process restarted")
+        await self._clock.sleep(seconds)
+        await self._running.start()
 
-    def log_out(self) -> None:
-        """End everything: a person has to sign in again."""
-        self.state.session.log_out()
-
-    def log_in(self) -> None:
-        """A person signs in, and the gateway opens the brokerage session."""
-        self.state.session.log_in()
-
-    def compete(self) -> None:
-        """Another session of the same user takes the brokerage session."""
-        self.state.session.compete()
+    def restart_soon(self, seconds: float = 0.0) -> None:
+        """As `restart`, without waiting for it."""
+        task = asyncio.create_task(self.restart(seconds), name="gateway restart")
+        self._restarts.add(task)
+        task.add_done_callback(self._restarts.discard)
 
     async def __aenter__(self) -> "Simulator":
         certificate = None
@@ -152,31 +183,39 @@ class Simulator:
             folder = self._directory or Path(self._kept.enter_context(tempfile.TemporaryDirectory()))
             certificate = certificate_in(folder, name="Client Portal Web API")
             self.certificate, self.fingerprint = certificate.path, certificate.fingerprint
-        server = LoopbackServer(
-            GatewayApp(self.state),
+        port, count = self._wanted
+        served = Hosts(
+            lambda host: GatewayApp(self.state, host),
+            count,
             clock=self._clock,
-            port=self._port,
+            port=port,
             certificate=certificate,
             faults=self._faults,
-            websockets=True,
         )
         try:
-            self._server = await self._kept.enter_async_context(server)
+            await served.start()
         except BaseException:
             await self._kept.aclose()
             raise
-        ticking = asyncio.create_task(self._tick(), name="simulated market")
-        self._kept.push_async_callback(_stop, ticking)
+        self._served = served
+        self._kept.push_async_callback(served.close)
+        for work, name in ((self._tick, "simulated market"), (self._agenda.run, "simulated nights")):
+            self._kept.push_async_callback(_stop, asyncio.create_task(work(), name=name))
+        self._kept.push_async_callback(self._stop_restarting)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._kept.aclose()
 
     @property
-    def _running(self) -> LoopbackServer:
-        if self._server is None:
+    def _running(self) -> Hosts:
+        if self._served is None:
             raise RuntimeError("the simulator is not running: enter it with `async with` first")
-        return self._server
+        return self._served
+
+    async def _stop_restarting(self) -> None:
+        for task in list(self._restarts):
+            await _stop(task)
 
     async def _tick(self) -> None:
         """Let resting orders meet the market also when nobody asks."""
@@ -187,82 +226,6 @@ class Simulator:
                 async with self._clock.deadline(desk.looks_again_in(self._clock.now())):
                     await desk.changed.wait()
             self.state.advance()
-
-    def _path(self, prices: PricePath | None) -> PricePath:
-        now = self._clock.now()
-        if prices is None:
-            day, opened = 86_400 * NANOSECONDS, now - _OPEN_SINCE
-            sessions = [
-                TradingSession(opens=opened + n * day, closes=opened + n * day + 23_400 * NANOSECONDS)
-                for n in range(-1, _DEFAULT_DAYS)
-            ]
-            return SyntheticPath(
-                "SPY",
-                seed=self._seed,
-                start=sessions[0].opens,
-                end=sessions[-1].closes,
-                initial=600.0,
-                volatility=_DEFAULT_VOLATILITY,
-                step=5.0,
-                sessions=sessions,
-            )
-        return prices if prices.start <= now < prices.end else prices.shifted(now)
-
-    def _state(
-        self, path: PricePath, session: Session, volatility: float | None, *, pacing: bool, prompts: bool
-    ) -> State:
-        now = self._clock.now()
-        price = path.at(now).price
-        product = event_product(price, release=path.sessions[-1].closes)
-        options = monthly_options(STOCKS[0], to_datetime(now).date(), price)
-        catalogue = Catalogue([*STOCKS, product.underlying, *product.contracts, *options])
-        paths: dict[int, PricePath] = {SPY: path}
-        for conid, symbol, initial, yearly in _OTHERS:
-            paths[conid] = SyntheticPath(
-                symbol,
-                seed=self._seed,
-                start=path.start,
-                end=path.end,
-                initial=initial,
-                volatility=yearly,
-                step=5.0,
-                sessions=path.sessions,
-            )
-        tape = Tape(paths, catalogue, product, index=path, seed=self._seed, volatility=volatility)
-        accounts = {name: Account(name, Ledger(cash)) for name, cash in zip(self.accounts, _CASH, strict=True)}
-        desk = Desk(catalogue, tape, {name: account.ledger for name, account in accounts.items()})
-        return State(
-            clock=self._clock,
-            session=session,
-            catalogue=catalogue,
-            product=product,
-            tape=tape,
-            desk=desk,
-            accounts=accounts,
-            selected=self.accounts[0],
-            pacing=Pacing(self._clock) if pacing else None,
-            asks_questions=prompts,
-            random=Random(self._seed),
-        )
-
-    def _give_the_second_account_a_past(self) -> None:
-        """A position and a working order, so that a client that forgets which account it means will notice."""
-        account = self.accounts[1]
-        self.state.accounts[account].ledger.trade(QQQ, Decimal(30), Decimal("500.00"))
-        ticket = Ticket(
-            conid=SPY,
-            order_type="LMT",
-            side="BUY",
-            quantity=Decimal(5),
-            price=Decimal("100.00"),
-            stop=None,
-            tif="GTC",
-            outside_rth=False,
-            coid="placed-elsewhere",
-            parent=None,
-            in_group=False,
-        )
-        self.state.desk.place(account, [ticket], self._clock.now())
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

@@ -30,7 +30,7 @@ def _row(state: State, text: str, fields: list[str]) -> dict[str, object] | None
         # Data of a derivative needs a search for its underlying first.
         return bare
     if conid not in brokerage.streams:
-        brokerage.streams[conid] = state.now()
+        state.open_stream(conid)
         return bare
     return snapshot_row(state, contract, fields) if state.has_data(conid) else bare
 

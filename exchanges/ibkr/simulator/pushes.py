@@ -34,7 +34,7 @@ class MarketDataPush:
         self._fields = fields
         self._sent: dict[str, object] = {}
         self._ends = state.now() + _STREAM_LASTS
-        state.session.brokerage.streams.setdefault(contract.conid, state.now())
+        state.open_stream(contract.conid)
 
     @classmethod
     def of(cls, state: State, target: str, options: dict[str, Any]) -> "MarketDataPush | None":

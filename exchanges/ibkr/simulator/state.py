@@ -1,5 +1,6 @@
 """Everything one simulated gateway knows, in one place for its handlers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,10 +12,12 @@ from exchanges.ibkr.simulator.contracts import Catalogue
 from exchanges.ibkr.simulator.desk import Desk
 from exchanges.ibkr.simulator.events import EventProduct
 from exchanges.ibkr.simulator.ledger import Ledger
+from exchanges.ibkr.simulator.logins import LoginDesk
 from exchanges.ibkr.simulator.pacing import Pacing
 from exchanges.ibkr.simulator.pending import Pending
 from exchanges.ibkr.simulator.session import Session
 from exchanges.ibkr.simulator.tape import Tape, Touch
+from exchanges.ibkr.simulator.upstream import Upstream
 from exchanges.ibkr.simulator.valuation import Mark, Valuation, marks, value_of
 from horizon.clock import NANOSECONDS, Clock, to_datetime
 
@@ -45,11 +48,19 @@ class State:
     desk: Desk
     accounts: dict[str, Account]
     selected: str
-    pacing: Pacing | None
+    pacing: Pacing
+    upstream: Upstream
+    logins: LoginDesk
     asks_questions: bool
     random: Random
+    data_lines: int = 100
+    """How many contracts may have market data at once; further ones get rows without data."""
+    history_takes: float = 0.0
+    """Seconds until bars are there."""
     pending: Pending = field(default_factory=Pending)
     settled: bool = False
+    expiries: list[Callable[[], None]] = field(default_factory=list)
+    """What makes the proofs of a sign-in expire; without any the sign-in itself ends."""
 
     def now(self) -> int:
         return self.clock.now()
@@ -72,7 +83,8 @@ class State:
         return {today - timedelta(days=back) for back in range((today - earliest).days + 1)}
 
     def advance(self) -> None:
-        """Let the market catch up with the clock."""
+        """Let session and market catch up with the clock."""
+        self.session.life.agenda.catch_up()
         now = self.now()
         self.desk.advance(now)
         if not self.settled and now >= self.product.payout:
@@ -103,6 +115,17 @@ class State:
         if opening is None:
             owner.opening = (today, value.equity)
         return value
+
+    def expire(self) -> None:
+        """Whatever proves the sign-in is good no longer."""
+        for expiry in self.expiries or [lambda: self.session.log_out("expired")]:
+            expiry()
+
+    def open_stream(self, conid: int) -> None:
+        """Ask for market data of a contract. Beyond the user's lines nothing comes of it."""
+        streams = self.session.brokerage.streams
+        if len(streams) < self.data_lines:
+            streams.setdefault(conid, self.now())
 
     def has_data(self, conid: int) -> bool:
         """Whether market data of the contract is open in this session and has arrived."""

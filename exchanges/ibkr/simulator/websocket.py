@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from exchanges.ibkr.simulator.account_routes import overview
 from exchanges.ibkr.simulator.pushes import MarketDataPush, OrderPush, PnlPush, Push, TradePush
-from exchanges.ibkr.simulator.session import SERVER, USER_NAME
+from exchanges.ibkr.simulator.session import SERVER, USER_NAME, Brokerage
 from exchanges.ibkr.simulator.state import State
 
 _ROUND = 0.5
@@ -30,9 +30,9 @@ async def serve_socket(state: State, scope: Scope, receive: Receive, send: Send)
     socket = WebSocket(scope, receive, send)
     await socket.accept()
     with contextlib.suppress(WebSocketDisconnect):
-        if not state.session.logged_in:
-            await socket.receive_text()
-            return
+        if not state.session.logged_in or state.upstream.is_silent:
+            while True:
+                await socket.receive_text()
         client = _Client(state, socket)
         if not _is_identified(state, socket):
             await client.send({"message": "waiting for session"})
@@ -54,12 +54,18 @@ def _is_identified(state: State, socket: WebSocket) -> bool:
 
 
 class _Client:
-    """One connected client and what it has subscribed to."""
+    """One connected client and what it has subscribed to.
+
+    It belongs to the session in which it was greeted: of a later one it hears heartbeats and nothing else. What it
+    subscribed to ends with the brokerage session.
+    """
 
     def __init__(self, state: State, socket: WebSocket) -> None:
         self._state = state
         self._socket = socket
+        self._session_id = ""
         self._pushes: dict[str, Push] = {}
+        self._pushed_for: Brokerage | None = None
         self._status = self._sts()
 
     async def send(self, frame: object) -> None:
@@ -74,6 +80,8 @@ class _Client:
                     return
 
     async def greet(self) -> None:
+        self._session_id = self._state.session.id
+        self._status = self._sts()
         await self.send(
             {"topic": "system", "success": USER_NAME, "isFT": False, "isPaper": self._state.session.is_paper}
         )
@@ -84,6 +92,8 @@ class _Client:
         """Take messages `TOPIC+TARGET+{JSON}` until the client leaves."""
         while True:
             text = await self._socket.receive_text()
+            if self._state.upstream.is_silent:
+                continue
             self._state.session.touch()
             for frame in self._handle(text):
                 await self.send(frame)
@@ -95,6 +105,8 @@ class _Client:
             await self._state.clock.sleep(_ROUND)
             rounds += 1
             self._state.advance()
+            if self._state.upstream.is_silent:
+                continue
             for frame in self._news(is_heartbeat=rounds % _HEARTBEAT_ROUNDS == 0):
                 await self.send(frame)
 
@@ -102,22 +114,27 @@ class _Client:
         frames: list[object] = []
         if is_heartbeat:
             frames.append({"topic": "system", "hb": self._state.milliseconds()})
+        if self._is_of_the_past():
+            return frames
         status = self._sts()
-        if status != self._status:
+        if status != self._status and self._state.session.life.is_told():
             self._status = status
             frames.append({"topic": "sts", "args": status})
         # After the brokerage session is gone, the socket stays open with nothing but heartbeats.
-        if self._state.session.established:
+        if self._state.session.brokerage is self._pushed_for and self._state.session.established:
             for push in list(self._pushes.values()):
                 frames += push.frames()
         return frames
 
+    def _is_of_the_past(self) -> bool:
+        return self._session_id != self._state.session.id
+
     def _sts(self) -> dict[str, object]:
         session = self._state.session
         return {
-            "connected": session.logged_in,
-            "authenticated": session.established,
-            "established": session.established,
+            "connected": session.connected,
+            "authenticated": session.authenticated,
+            "established": session.authenticated,
             "competing": session.competing,
             "message": "",
             "fail": "",
@@ -130,6 +147,8 @@ class _Client:
         if topic in ("tic", "ech"):
             session = self._state.session
             return [{"topic": "tic", "alive": True, "id": session.id, "lastAccessed": self._state.milliseconds()}]
+        if self._is_of_the_past():
+            return []
         if topic in _UNSUBSCRIBES:
             target = rest.partition("+")[0] if topic == "umd" else ""
             self._pushes.pop(_UNSUBSCRIBES[topic] + target, None)
@@ -154,6 +173,9 @@ class _Client:
             push = PnlPush(self._state)
         if push is None:
             return [{"error": "unable to subscribe", "code": 500, "topic": f"{topic}+{target}"}]
+        if self._state.session.brokerage is not self._pushed_for:
+            self._pushed_for = self._state.session.brokerage
+            self._pushes.clear()
         self._pushes[topic + target] = push
         return []
 
