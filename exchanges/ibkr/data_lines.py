@@ -9,7 +9,7 @@ class DataLines:
     """Counts the conids whose streams are open, and refuses one too many before it is asked for.
 
     The venue counts per user name. Other programs of the same user are not seen here: what they hold is missing from
-    the count, and the venue then sends no prices for what is too much.
+    the count, and the venue then sends no prices for what is too much. `limit` may be set by who has bought more.
     """
 
     def __init__(self, limit: int) -> None:
@@ -25,9 +25,9 @@ class DataLines:
         wanted = self._open.union(conids)
         if len(wanted) > self.limit:
             raise ConfigurationError(
-                f"expected at most {self.limit} market-data streams at once, which is what Interactive Brokers allows "
-                f"a user, found {len(self._open)} open and {len(wanted) - len(self._open)} more asked for: close some "
-                f"with market_data.unsubscribe(...)"
+                f"expected at most {self.limit} market-data streams at once, found {len(self._open)} open and "
+                f"{len(wanted) - len(self._open)} more asked for: close some with market_data.unsubscribe(...), or set "
+                f"market_data.lines.limit if Interactive Brokers allows you more"
             )
         self._open = wanted
 

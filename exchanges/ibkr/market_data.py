@@ -2,7 +2,8 @@
 
 The first call for a conid only opens the venue's stream and brings no prices; later ones bring them field by field.
 So a conid that is new to the session is asked again, on the clock, until both sides are there or a bounded number of
-calls has been made. A conid that is known costs one call for up to a hundred.
+calls has been made. A conid that is known costs one call for up to a hundred. Each open stream is one of the user's
+market-data lines; one too many is refused here, because the venue would only answer without prices.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,8 +12,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from exchanges.ibkr.client import Client
+from exchanges.ibkr.data_lines import DataLines
 from exchanges.ibkr.mapping import quotes as mapping
 from exchanges.ibkr.mapping.numbers import conid_text
+from exchanges.ibkr.rates import DATA_LINES, SNAPSHOT_CONIDS, SNAPSHOT_FIELDS
 from exchanges.ibkr.wire.market_data import COMMON_FIELDS, SnapshotFields, SnapshotRow
 from exchanges.ibkr.wire.session import Message
 from horizon.clock import Clock
@@ -20,8 +23,6 @@ from horizon.errors import ConfigurationError, InvalidOrder, Refused, VenueUnava
 from horizon.model import Availability, Instrument, MarketId, Quote, Snapshot, split_instrument
 from horizon.net.rates import Priority
 
-MOST_CONIDS: Final = 100
-MOST_FIELDS: Final = 50
 PREFLIGHT_PAUSE: Final = 0.6
 """Seconds between the calls for a conid that is new: the venue refreshes every half second."""
 PREFLIGHT_CALLS: Final = 6
@@ -88,6 +89,8 @@ class MarketData:
         self._prepare = prepare
         self._latest: dict[MarketId, Quote] = {}
         self._known: set[str] = set()
+        self.lines = DataLines(DATA_LINES)
+        """The streams that count as open at the venue."""
 
     @property
     def is_streaming(self) -> bool:
@@ -101,7 +104,8 @@ class MarketData:
     async def quotes(self, instruments: Sequence[Instrument]) -> list[Quote]:
         """One quote per instrument, in their order; what the venue does not send is None.
 
-        Raises WireError for a row that cannot be read and Refused for a conid that the venue does not answer.
+        Raises WireError for a row that cannot be read, Refused for a conid that the venue does not answer, and
+        ConfigurationError for more streams than a user may have open.
         """
         reading = await self.read(instruments)
         by_instrument = {quote.instrument: quote for quote in reading.quotes}
@@ -138,8 +142,10 @@ class MarketData:
         """Last, volume, day range and the named extra `fields`, one per instrument, in their order."""
         wanted = self._conids(instruments)
         ids = list(dict.fromkeys([*(FIELDS[name] for name in _SNAPSHOT_FIELDS), *map(_field_id, fields)]))
-        if len(ids) > MOST_FIELDS:
-            raise ConfigurationError(f"expected at most {MOST_FIELDS} snapshot fields in one call, found {len(ids)}")
+        if len(ids) > SNAPSHOT_FIELDS:
+            raise ConfigurationError(
+                f"expected at most {SNAPSHOT_FIELDS} snapshot fields in one call, found {len(ids)}"
+            )
         rows = await self._rows(list(wanted), ",".join(ids), SnapshotFields, _conid_of_fields, _has_any_price)
         now = self._clock.now()
         result = []
@@ -160,15 +166,18 @@ class MarketData:
                 # A stream that is not open is answered with status 500 "unknown", and not open is what was asked for.
                 if isinstance(error, VenueUnavailable) and _NOT_OPEN not in str(error):
                     raise
+            self.lines.free(conid)
 
     async def unsubscribe_all(self) -> None:
         """Close every stream of the session."""
         self._known.clear()
         await self._client.get("/iserver/marketdata/unsubscribeall", Message)
+        self.lines.free_all()
 
     def forget(self) -> None:
         """After a new session: every conid is new again."""
         self._known.clear()
+        self.lines.free_all()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -181,11 +190,12 @@ class MarketData:
         complete: Callable[[Row], bool],
     ) -> dict[str, Row]:
         fresh = [conid for conid in conids if conid not in self._known]
+        self.lines.take(fresh)
         if fresh and self._prepare is not None:
             await self._prepare([MarketId(conid) for conid in fresh])
         rows: dict[str, Row] = {}
-        for start in range(0, len(conids), MOST_CONIDS):
-            chunk = conids[start : start + MOST_CONIDS]
+        for start in range(0, len(conids), SNAPSHOT_CONIDS):
+            chunk = conids[start : start + SNAPSHOT_CONIDS]
             rows |= await self._chunk(chunk, fields, row_type, conid_of, complete)
         self._known.update(rows)
         return rows

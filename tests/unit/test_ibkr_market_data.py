@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from exchanges.ibkr.market_data import FIELDS, MOST_CONIDS, PREFLIGHT_CALLS, MarketData
+from exchanges.ibkr.market_data import FIELDS, PREFLIGHT_CALLS, MarketData
+from exchanges.ibkr.rates import DATA_LINES, SNAPSHOT_CONIDS
 from feeds.ibkr_polling import IbkrPollingFeed
 from horizon.errors import ConfigurationError, InvalidOrder, Refused, VenueUnavailable
 from horizon.model import Availability, Instrument, MarketId, Quote, instrument
@@ -96,11 +97,12 @@ async def test_the_preflight_ends_although_no_price_ever_comes(market_data: Mark
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 250])
 async def test_a_call_has_at_most_a_hundred_conids(market_data: MarketData, host: Any, count: int):
+    market_data.lines.limit = 250
     host.on(SNAPSHOT, lambda call: [row(int(conid)) for conid in call.params["conids"].split(",")])
     quotes = await market_data.quotes(names(count))
     assert [quote.instrument for quote in quotes] == names(count)
-    assert max(len(call.params["conids"].split(",")) for call in host.calls) <= MOST_CONIDS
-    assert len(host.calls) == -(-count // MOST_CONIDS)
+    assert max(len(call.params["conids"].split(",")) for call in host.calls) <= SNAPSHOT_CONIDS
+    assert len(host.calls) == -(-count // SNAPSHOT_CONIDS)
 
 
 async def test_both_sides_of_nothing_are_asked_once(market_data: MarketData, host: Any):
@@ -177,6 +179,29 @@ async def test_a_stream_the_venue_has_forgotten_answers_500_and_that_is_no_error
     host.on(UNSUBSCRIBE, httpx.Response(503, json={"error": "Service Unavailable"}))
     with pytest.raises(VenueUnavailable):
         await market_data.unsubscribe([SPY])
+
+
+async def test_one_stream_too_many_is_refused_before_it_is_asked_for(market_data: MarketData, host: Any):
+    host.on(SNAPSHOT, lambda call: [row(int(conid)) for conid in call.params["conids"].split(",")])
+    host.on(UNSUBSCRIBE, {"success": True})
+    await market_data.quotes(names(DATA_LINES))
+    with pytest.raises(ConfigurationError, match="at most 100 market-data streams at once, found 100 open and 1 more"):
+        await market_data.quotes([SPY])
+    assert len(host.seen(SNAPSHOT)) == 1
+    await market_data.quotes(names(DATA_LINES))
+    await market_data.unsubscribe(names(1))
+    await market_data.quotes([SPY])
+    assert len(market_data.lines) == DATA_LINES
+    market_data.forget()
+    assert len(market_data.lines) == 0
+
+
+async def test_a_stream_that_could_not_be_closed_still_counts(market_data: MarketData, host: Any):
+    host.on(SNAPSHOT, [row()]).on(UNSUBSCRIBE, httpx.Response(503, json={"error": "Service Unavailable"}))
+    await market_data.quotes([SPY])
+    with pytest.raises(VenueUnavailable):
+        await market_data.unsubscribe([SPY])
+    assert len(market_data.lines) == 1
 
 
 async def test_derivatives_are_prepared_before_their_first_snapshot(host: Any):
