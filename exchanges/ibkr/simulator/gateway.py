@@ -7,13 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 from exchanges.ibkr.simulator.agenda import Agenda
 from exchanges.ibkr.simulator.app import PREFIX, GatewayApp
 from exchanges.ibkr.simulator.controls import Controls
 from exchanges.ibkr.simulator.desk import Execution
+from exchanges.ibkr.simulator.front import STOCK_NAME, Front, FrontServer, Quirk, stock_certificate_in
 from exchanges.ibkr.simulator.hosts import Hosts
 from exchanges.ibkr.simulator.life import Life
+from exchanges.ibkr.simulator.login_pages import LOGIN_ADDRESS, PHONE
 from exchanges.ibkr.simulator.logins import LoginDesk
 from exchanges.ibkr.simulator.occurrences import schedule
 from exchanges.ibkr.simulator.opening import DEFAULT_VOLATILITY, opening_state, price_path
@@ -23,7 +26,7 @@ from exchanges.ibkr.simulator.session import Session
 from exchanges.ibkr.simulator.upstream import Upstream
 from horizon.clock import Clock, SystemClock
 from horizon.model import Order
-from horizon.simulation.certificate import certificate_in
+from horizon.simulation.certificate import Certificate, certificate_in
 from horizon.simulation.faults import Fault, FaultPlan
 from horizon.simulation.prices import PricePath
 from horizon.simulation.server import Request
@@ -60,6 +63,8 @@ class Simulator(Controls):
     be given. `second_factor` asks a person's phone at each login. `hosts` is the number of ports. `faults` is a plan,
     or its faults and events. `history_takes` (seconds) keeps requests for bars waiting, so that they can be too many.
 
+    `front` or `quirks` puts a reverse proxy with the real gateway's manners before it: `quirks="all"`, or some by name.
+
     Raises ConfigurationError when the port is taken, and for a plan with an event that it knows nothing of.
     """
 
@@ -87,6 +92,8 @@ class Simulator(Controls):
         resets: bool | Sequence[Window] = False,
         second_factor: bool = False,
         hosts: int = 1,
+        front: Front | None = None,
+        quirks: Literal["all"] | Iterable[str] = (),
     ) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
@@ -94,6 +101,7 @@ class Simulator(Controls):
         self._wanted = (port, hosts)
         self._faults = FaultPlan.of(faults)
         self._kept = contextlib.AsyncExitStack()
+        self._front = Front.of(quirks) if front is None and quirks else front
         self._served: Hosts | None = None
         self._restarts: set[asyncio.Task[None]] = set()
         self.accounts: tuple[str, ...] = ACCOUNTS if is_paper else LIVE_ACCOUNTS
@@ -143,6 +151,23 @@ class Simulator(Controls):
         return f"{self.base_url.replace('http', 'ws', 1)}/ws"
 
     @property
+    def login_url(self) -> str:
+        """Where a person signs in with a browser; opening it is enough without a second factor."""
+        return self.base_url.removesuffix(PREFIX) + LOGIN_ADDRESS
+
+    @property
+    def phone_url(self) -> str:
+        """The simulated phone, on which a second factor is approved."""
+        return self.base_url.removesuffix(PREFIX) + PHONE
+
+    @property
+    def front(self) -> FrontServer:
+        """What stands before the (first) gateway. Raises RuntimeError when nothing does."""
+        if not self._running.fronts:
+            raise RuntimeError("nothing stands before this gateway: start it with front= or quirks=")
+        return self._running.fronts[0]
+
+    @property
     def requests(self) -> Sequence[Request]:
         """Every request so far, oldest first."""
         return self._running.requests
@@ -166,7 +191,7 @@ class Simulator(Controls):
         """The gateway's process ends, and starts again on the same ports `seconds` later: nobody is signed in then,
         unless by a program's own means."""
         await self._running.close()
-        if self.state.session.ends_at_night:
+        if self.state.session.by_person:
             self.state.session.log_out("process restarted")
         await self._clock.sleep(seconds)
         await self._running.start()
@@ -178,11 +203,7 @@ class Simulator(Controls):
         task.add_done_callback(self._restarts.discard)
 
     async def __aenter__(self) -> "Simulator":
-        certificate = None
-        if not self._plain_http:
-            folder = self._directory or Path(self._kept.enter_context(tempfile.TemporaryDirectory()))
-            certificate = certificate_in(folder, name="Client Portal Web API")
-            self.certificate, self.fingerprint = certificate.path, certificate.fingerprint
+        certificate = None if self._plain_http else self._own_certificate()
         port, count = self._wanted
         served = Hosts(
             lambda host: GatewayApp(self.state, host),
@@ -191,6 +212,7 @@ class Simulator(Controls):
             port=port,
             certificate=certificate,
             faults=self._faults,
+            front=self._front,
         )
         try:
             await served.start()
@@ -206,6 +228,13 @@ class Simulator(Controls):
 
     async def __aexit__(self, *exc: object) -> None:
         await self._kept.aclose()
+
+    def _own_certificate(self) -> Certificate:
+        folder = self._directory or Path(self._kept.enter_context(tempfile.TemporaryDirectory()))
+        is_stock = self._front is not None and Quirk.STOCK_CERTIFICATE in self._front.quirks
+        certificate = stock_certificate_in(folder) if is_stock else certificate_in(folder, name=STOCK_NAME)
+        self.certificate, self.fingerprint = certificate.path, certificate.fingerprint
+        return certificate
 
     @property
     def _running(self) -> Hosts:

@@ -8,6 +8,6 @@ Simulator(front=Front(starts_after=3.0))       with settings of its own
 from exchanges.ibkr.simulator.front.quirks import ALL_QUIRKS, Quirk
 from exchanges.ibkr.simulator.front.server import FrontServer
 from exchanges.ibkr.simulator.front.settings import Front
-from exchanges.ibkr.simulator.front.stock_certificate import stock_certificate_in
+from exchanges.ibkr.simulator.front.stock_certificate import STOCK_NAME, stock_certificate_in
 
-__all__ = ["ALL_QUIRKS", "Front", "FrontServer", "Quirk", "stock_certificate_in"]
+__all__ = ["ALL_QUIRKS", "STOCK_NAME", "Front", "FrontServer", "Quirk", "stock_certificate_in"]
