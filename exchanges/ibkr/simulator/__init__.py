@@ -4,5 +4,6 @@ It is a witness: it shares no code with the adapter and keeps books and limits o
 """
 
 from exchanges.ibkr.simulator.gateway import Book, Simulator
+from exchanges.ibkr.simulator.person import Person
 
-__all__ = ["Book", "Simulator"]
+__all__ = ["Book", "Person", "Simulator"]

@@ -191,7 +191,7 @@ class Simulator(Controls):
         """The gateway's process ends, and starts again on the same ports `seconds` later: nobody is signed in then,
         unless by a program's own means."""
         await self._running.close()
-        if self.state.session.by_person:
+        if self.state.session.ends_at_night:
             self.state.session.log_out("process restarted")
         await self._clock.sleep(seconds)
         await self._running.start()

@@ -56,7 +56,7 @@ class Session:
     """Who is signed in, and what that allows. What time does to it goes through the agenda of `life`."""
 
     ends_at_night: ClassVar[bool] = True
-    """A sign-in at the gateway's page ends with the nightly reset; a program's own does not."""
+    """A sign-in at the gateway's page ends with the nightly reset and with the process; a program's own does not."""
 
     def __init__(
         self,
