@@ -3,6 +3,7 @@
 from exchanges.ibkr.auth.bearer import Bearer
 from exchanges.ibkr.auth.keys import PrivateKey
 from exchanges.ibkr.auth.local_gateway import LocalGateway
+from exchanges.ibkr.auth.oauth2 import OAuth2
 from exchanges.ibkr.auth.protocol import Ask, Auth, TokenState
 
-__all__ = ["Ask", "Auth", "Bearer", "LocalGateway", "PrivateKey", "TokenState"]
+__all__ = ["Ask", "Auth", "Bearer", "LocalGateway", "OAuth2", "PrivateKey", "TokenState"]

@@ -96,17 +96,18 @@ class SignIns:
             return recent if _next_allowed(recent) > now else (*recent, _Attempt(id_, now, True))
 
         self._change(add)
-        allowed = _next_allowed(recent)
-        if allowed > now:
-            raise TokenExpired(
-                f"{_count(recent)} in the last hour, and more could lock the user out: the next sign-in is allowed at "
-                f"{to_datetime(allowed):%H:%M:%S} UTC (in {_duration(allowed - now)}), and is made then by a program "
-                f"that is still running"
-            )
+        _refuse_too_many(recent, now)
         return SignIn(self, id_)
+
+    def check(self, now: int) -> None:
+        """Raise TokenExpired as `begin` would; nothing is written down."""
+        _refuse_too_many(self._look(now), now)
 
     def next_allowed(self, now: int) -> int:
         """Integer nanoseconds from which on the next sign-in is allowed; not after `now` when it is allowed at once."""
+        return _next_allowed(self._look(now))
+
+    def _look(self, now: int) -> tuple[_Attempt, ...]:
         recent: tuple[_Attempt, ...] = ()
 
         def look(known: tuple[_Attempt, ...]) -> tuple[_Attempt, ...]:
@@ -115,7 +116,7 @@ class SignIns:
             return recent
 
         self._change(look)
-        return _next_allowed(recent)
+        return recent
 
     def _change(self, change: _Change) -> None:
         if self._directory is None:
@@ -182,6 +183,16 @@ def _next_allowed(recent: tuple[_Attempt, ...]) -> int:
         ),
         default=0,
     )
+
+
+def _refuse_too_many(recent: tuple[_Attempt, ...], now: int) -> None:
+    allowed = _next_allowed(recent)
+    if allowed > now:
+        raise TokenExpired(
+            f"{_count(recent)} in the last hour, and more could lock the user out: the next sign-in is allowed at "
+            f"{to_datetime(allowed):%H:%M:%S} UTC (in {_duration(allowed - now)}), and is made then by a program that "
+            f"is still running"
+        )
 
 
 def _count(recent: tuple[_Attempt, ...]) -> str:
