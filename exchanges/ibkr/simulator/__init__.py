@@ -5,5 +5,6 @@ It is a witness: it shares no code with the adapter and keeps books and limits o
 
 from exchanges.ibkr.simulator.gateway import Book, Simulator
 from exchanges.ibkr.simulator.person import Person
+from exchanges.ibkr.simulator.sso_sessions import SignInRules
 
-__all__ = ["Book", "Person", "Simulator"]
+__all__ = ["Book", "Person", "SignInRules", "Simulator"]

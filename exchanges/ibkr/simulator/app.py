@@ -17,6 +17,8 @@ from exchanges.ibkr.simulator import (
     portfolio_routes,
     session_routes,
 )
+from exchanges.ibkr.simulator.access import Access, Endpoint, not_authenticated, speaking_for
+from exchanges.ibkr.simulator.asking import Ask
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request
 from exchanges.ibkr.simulator.login_pages import NOT_FOUND, page
 from exchanges.ibkr.simulator.pacing import HISTORY
@@ -28,6 +30,7 @@ from horizon.simulation.waiting import parked
 
 PREFIX = "/v1/api"
 _OLD_PREFIX = "/v1/portal"
+_TOKENS_BEHIND_THE_GATEWAY = "/oauth/"
 _DOWN: Mapping[Manner, object] = {
     Manner.UNAUTHORISED: {"error": "not authenticated", "statusCode": 401},
     Manner.FAILING: {"error": "unknown"},
@@ -68,8 +71,9 @@ class Router:
 class GatewayApp:
     """Serves `/v1/api` (and the old `/v1/portal`) from the state of one gateway, as its host of this number."""
 
-    def __init__(self, state: State, host: int = 0) -> None:
+    def __init__(self, state: State, access: Access, host: int = 0) -> None:
         self._state = state
+        self._access = access
         self._host = host
         self._router = Router(ROUTES)
 
@@ -79,7 +83,7 @@ class GatewayApp:
             path = PREFIX + path.removeprefix(_OLD_PREFIX)
         if scope["type"] == "websocket":
             if path == f"{PREFIX}/ws":
-                await serve_socket(self._state, scope, receive, send)
+                await serve_socket(self._state, self._access, scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return
@@ -94,11 +98,16 @@ class GatewayApp:
     async def _answer(self, path: str, request: Request) -> Response:
         if self._host in self._state.upstream.gone:
             return PlainTextResponse("Gone", 410)
-        if not path.startswith(PREFIX + "/"):
+        endpoint = self._access.endpoint(request.method, path)
+        if endpoint is None and not path.startswith(PREFIX + "/"):
+            if not self._access.has_pages:
+                return HTMLResponse(NOT_FOUND, 404)
             return page(self._state.logins, request.method, path, await request.body())
         path = path.removeprefix(PREFIX).rstrip("/")
         if not self._state.pacing.admits(path):
             return _json({"error": "Too Many Requests", "statusCode": 429}, 429)
+        if endpoint is not None:
+            return await self._signed_in(endpoint, path, request)
         if path != HISTORY:
             return await self._handled(path, request)
         with self._state.pacing.one_more_history():
@@ -107,20 +116,36 @@ class GatewayApp:
                     await self._state.clock.sleep(self._state.history_takes)
             return await self._handled(path, request)
 
-    async def _handled(self, path: str, request: Request) -> Response:
-        found = self._router.find(request.method, path)
+    async def _signed_in(self, endpoint: Endpoint, path: str, request: Request) -> Response:
+        ask = Ask.of(request.scope, await request.body())
         try:
-            self._check_upstream(request.method, path)
-            if found is None:
-                self._check(Needs.LOGIN)
-                return HTMLResponse(NOT_FOUND, 404)
-            route, parts = found
-            call = Call(method=request.method, path=parts, query=dict(request.query_params), body=await request.body())
-            self._check(route.needs)
-            self._state.advance()
-            return _json(route.handle(self._state, call))
+            if path.startswith(_TOKENS_BEHIND_THE_GATEWAY) and self._state.session.life.manner() in _DOWN:
+                raise Refusal(503, _DOWN[Manner.UNAVAILABLE])
+            return _json(endpoint(ask))
         except Refusal as refusal:
             return _refused(refusal)
+
+    async def _handled(self, path: str, request: Request) -> Response:
+        ask = Ask.of(request.scope, await request.body())
+        try:
+            with speaking_for(self._state, self._access.admit(ask)):
+                response = self._routed(path, request, ask.body)
+                self._access.settle()
+            return response
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    def _routed(self, path: str, request: Request, body: bytes) -> Response:
+        found = None if path in self._access.hidden else self._router.find(request.method, path)
+        self._check_upstream(request.method, path)
+        if found is None:
+            self._check(Needs.LOGIN)
+            return HTMLResponse(NOT_FOUND, 404)
+        route, parts = found
+        call = Call(method=request.method, path=parts, query=dict(request.query_params), body=body)
+        self._check(route.needs)
+        self._state.advance()
+        return _json(route.handle(self._state, call))
 
     def _check_upstream(self, method: str, path: str) -> None:
         """What fails whoever asks."""
@@ -137,7 +162,7 @@ class GatewayApp:
         if needs is Needs.NOTHING:
             return
         if not session.logged_in:
-            raise Refusal(401, {"error": "not authenticated", "statusCode": 401})
+            raise not_authenticated()
         if needs is Needs.PORTFOLIO and not session.portfolio_queried:
             raise bad_request("Please query /portfolio/accounts first")
         if needs in (Needs.BROKERAGE, Needs.ACCOUNTS) and not session.authenticated:
@@ -155,4 +180,4 @@ def _refused(refusal: Refusal) -> Response:
         return Response(b"", refusal.status)
     if isinstance(refusal.body, str):
         return PlainTextResponse(refusal.body, refusal.status)
-    return _json(refusal.body, refusal.status)
+    return Response(msgspec.json.encode(refusal.body), refusal.status, media_type=refusal.media_type)

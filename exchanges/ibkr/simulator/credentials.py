@@ -121,7 +121,7 @@ def sample_oauth1_consumer(
     active: bool = True,
     brokerage: Brokerage = "opens",
 ) -> SampleOAuth1:
-    """A consumer with its two RSA keys, Diffie-Hellman parameters, and an access token whose secret is a fresh prepend."""
+    """A consumer with two RSA keys, Diffie-Hellman parameters, and an access token whose secret is a fresh prepend."""
     signature, encryption = rsa_key(f"{consumer_key}/signature"), rsa_key(f"{consumer_key}/encryption")
     prepend = secrets.token_bytes(20)
     secret = encryption.public_key().encrypt(prepend, padding.PKCS1v15())

@@ -12,6 +12,7 @@ from typing import Literal
 from exchanges.ibkr.simulator.agenda import Agenda
 from exchanges.ibkr.simulator.app import PREFIX, GatewayApp
 from exchanges.ibkr.simulator.controls import Controls
+from exchanges.ibkr.simulator.credentials import OAuth1Consumer, OAuth2Client
 from exchanges.ibkr.simulator.desk import Execution
 from exchanges.ibkr.simulator.front import STOCK_NAME, Front, FrontServer, Quirk, stock_certificate_in
 from exchanges.ibkr.simulator.hosts import Hosts
@@ -23,6 +24,8 @@ from exchanges.ibkr.simulator.opening import DEFAULT_VOLATILITY, opening_state, 
 from exchanges.ibkr.simulator.pacing import PENALTY, PER_SECOND, Pacing, limits
 from exchanges.ibkr.simulator.resets import WINDOWS, Region, Resets, Window
 from exchanges.ibkr.simulator.session import Session
+from exchanges.ibkr.simulator.signing_in import SignIn, access_for
+from exchanges.ibkr.simulator.sso_sessions import SignInRules
 from exchanges.ibkr.simulator.upstream import Upstream
 from horizon.clock import Clock, SystemClock
 from horizon.model import Order
@@ -65,7 +68,12 @@ class Simulator(Controls):
 
     `front` or `quirks` puts a reverse proxy with the real gateway's manners before it: `quirks="all"`, or some by name.
 
-    Raises ConfigurationError when the port is taken, and for a plan with an event that it knows nothing of.
+    `sign_in="oauth2"` and `"oauth1"` make it the host that programs sign in to by themselves: nobody is signed in at
+    first, every request must show who sends it, and only the registered `oauth2_clients` or `oauth1_consumers` can.
+    `simulator.credentials` makes some up; `sign_in_rules` decides what the documents leave open.
+
+    Raises ConfigurationError when the port is taken, for a plan with an event that it knows nothing of, and for a way
+    of signing in that nobody is registered for.
     """
 
     def __init__(
@@ -94,6 +102,10 @@ class Simulator(Controls):
         hosts: int = 1,
         front: Front | None = None,
         quirks: Literal["all"] | Iterable[str] = (),
+        sign_in: SignIn = "gateway",
+        oauth2_clients: Sequence[OAuth2Client] = (),
+        oauth1_consumers: Sequence[OAuth1Consumer] = (),
+        sign_in_rules: SignInRules | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._directory = directory
@@ -113,7 +125,12 @@ class Simulator(Controls):
         self._agenda = Agenda(self._clock)
         life = Life(self._agenda, Resets(windows, region=region, seed=seed))
         session = Session(
-            self._clock, seed=seed, is_paper=is_paper, logged_in=logged_in, established=established, life=life
+            self._clock,
+            seed=seed,
+            is_paper=is_paper,
+            logged_in=logged_in and sign_in == "gateway",
+            established=established,
+            life=life,
         )
         volatility = event_volatility
         if prices is None and volatility is None:
@@ -133,6 +150,13 @@ class Simulator(Controls):
             prompts=prompts,
             data_lines=data_lines,
             history_takes=history_takes,
+        )
+        self.access = access_for(
+            sign_in,
+            self.state,
+            clients=oauth2_clients,
+            consumers=oauth1_consumers,
+            rules=sign_in_rules or SignInRules(),
         )
         schedule(self._faults.events, self, self._agenda, start=start, hosts=hosts)
 
@@ -173,6 +197,11 @@ class Simulator(Controls):
         return self._running.requests
 
     @property
+    def refusals(self) -> Sequence[str]:
+        """Why programs were refused, oldest first. The answers to them say less."""
+        return self.access.refusals
+
+    @property
     def faults(self) -> FaultPlan:
         return self._faults
 
@@ -206,7 +235,7 @@ class Simulator(Controls):
         certificate = None if self._plain_http else self._own_certificate()
         port, count = self._wanted
         served = Hosts(
-            lambda host: GatewayApp(self.state, host),
+            lambda host: GatewayApp(self.state, self.access, host),
             count,
             clock=self._clock,
             port=port,

@@ -60,6 +60,11 @@ class Life:
         """From now on the nights concern this session too."""
         self._sessions.append(session)
 
+    def leave(self, session: Resettable) -> None:
+        """The session has ended for good."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+
     def note(self, tier: Tier, *, up: bool, cause: str) -> None:
         """Record a change at the moment that is being lived through."""
         self.transitions.append(Transition(self.agenda.now(), tier, up, cause))

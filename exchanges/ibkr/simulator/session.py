@@ -97,6 +97,15 @@ class Session:
         return hashlib.sha256(f"{self._seed}:{self._number}".encode()).hexdigest()[:32]
 
     @property
+    def user_name(self) -> str:
+        return USER_NAME
+
+    @property
+    def ip(self) -> str:
+        """The address the sign-in was made for."""
+        return "127.0.0.1"
+
+    @property
     def competing(self) -> bool:
         return self.other is not None
 
@@ -243,20 +252,20 @@ class Session:
         now = self._clock.now() // 1_000_000
         return {
             "USER_ID": USER_ID,
-            "USER_NAME": USER_NAME,
+            "USER_NAME": self.user_name,
             "RESULT": True,
             "AUTH_TIME": self._signed_in_at // 1_000_000,
             "SF_ENABLED": False,
             "IS_FREE_TRIAL": False,
-            "CREDENTIAL": USER_NAME,
-            "IP": "127.0.0.1",
+            "CREDENTIAL": self.user_name,
+            "IP": self.ip,
             "EXPIRES": SSO_LIFETIME,
             "QUALIFIED_FOR_MOBILE_AUTH": None,
             "LANDING_APP": "UNIVERSAL",
             "IS_MASTER": False,
             "lastAccessed": now,
             "LOGIN_TYPE": 2 if self.is_paper else 1,
-            "PAPER_USER_NAME": USER_NAME if self.is_paper else "",
+            "PAPER_USER_NAME": self.user_name if self.is_paper else "",
             "features": {
                 "env": "PROD",
                 "wlms": True,

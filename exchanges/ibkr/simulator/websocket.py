@@ -14,9 +14,12 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from exchanges.ibkr.simulator.access import Access, speaking_for
 from exchanges.ibkr.simulator.account_routes import overview
+from exchanges.ibkr.simulator.asking import Ask
+from exchanges.ibkr.simulator.calls import Refusal
 from exchanges.ibkr.simulator.pushes import MarketDataPush, OrderPush, PnlPush, Push, TradePush
-from exchanges.ibkr.simulator.session import SERVER, USER_NAME, Brokerage
+from exchanges.ibkr.simulator.session import SERVER, Brokerage, Session
 from exchanges.ibkr.simulator.state import State
 
 _ROUND = 0.5
@@ -24,19 +27,24 @@ _HEARTBEAT_ROUNDS = 20
 _UNSUBSCRIBES = {"umd": "smd", "uor": "sor", "utr": "str", "upl": "spl"}
 
 
-async def serve_socket(state: State, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one client until it leaves. One that is not signed in gets an open socket that stays silent, which is
-    what the real gateway makes of a refusal."""
+async def serve_socket(state: State, access: Access, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one client until it leaves. Where nobody is signed in it gets an open socket that stays silent, which is
+    what the real gateway makes of a refusal; a program without a good token does not get that far."""
+    try:
+        session = access.admit_socket(Ask.of(scope))
+    except Refusal:
+        await send({"type": "websocket.close", "code": 1008})
+        return
     socket = WebSocket(scope, receive, send)
     await socket.accept()
     with contextlib.suppress(WebSocketDisconnect):
-        if not state.session.logged_in or state.upstream.is_silent:
+        if not session.logged_in or state.upstream.is_silent:
             while True:
                 await socket.receive_text()
-        client = _Client(state, socket)
-        if not _is_identified(state, socket):
+        client = _Client(state, session, socket)
+        if not _is_identified(session, socket, by_cookie_of_gateway=not access.needs_cookie):
             await client.send({"message": "waiting for session"})
-            await client.wait_for_session()
+            await client.wait_for_session(by_message=not access.needs_cookie)
         await client.greet()
         pushing = asyncio.create_task(client.push(), name="gateway socket")
         try:
@@ -47,10 +55,10 @@ async def serve_socket(state: State, scope: Scope, receive: Receive, send: Send)
                 await pushing
 
 
-def _is_identified(state: State, socket: WebSocket) -> bool:
+def _is_identified(session: Session, socket: WebSocket, *, by_cookie_of_gateway: bool) -> bool:
     """By a cookie: `api=<session>`, `api={"session": ...}`, or the gateway's own `x-sess-uuid`."""
     cookie = unquote(socket.headers.get("cookie", ""))
-    return state.session.id in cookie or "x-sess-uuid=" in cookie
+    return session.id in cookie or (by_cookie_of_gateway and "x-sess-uuid=" in cookie)
 
 
 class _Client:
@@ -60,8 +68,9 @@ class _Client:
     subscribed to ends with the brokerage session.
     """
 
-    def __init__(self, state: State, socket: WebSocket) -> None:
+    def __init__(self, state: State, session: Session, socket: WebSocket) -> None:
         self._state = state
+        self._session = session
         self._socket = socket
         self._session_id = ""
         self._pushes: dict[str, Push] = {}
@@ -71,21 +80,22 @@ class _Client:
     async def send(self, frame: object) -> None:
         await self._socket.send_bytes(msgspec.json.encode(frame))
 
-    async def wait_for_session(self) -> None:
-        """Read until the client says which session it belongs to."""
+    async def wait_for_session(self, *, by_message: bool) -> None:
+        """Read until the client says which session it belongs to, which helps only where that is enough."""
         while True:
             text = await self._socket.receive_text()
             with contextlib.suppress(json.JSONDecodeError, AttributeError):
-                if json.loads(text).get("session") == self._state.session.id:
+                if by_message and json.loads(text).get("session") == self._session.id:
                     return
 
     async def greet(self) -> None:
-        self._session_id = self._state.session.id
+        self._session_id = self._session.id
         self._status = self._sts()
-        await self.send(
-            {"topic": "system", "success": USER_NAME, "isFT": False, "isPaper": self._state.session.is_paper}
-        )
-        await self.send({"topic": "act", "args": overview(self._state)})
+        session = self._session
+        await self.send({"topic": "system", "success": session.user_name, "isFT": False, "isPaper": session.is_paper})
+        with speaking_for(self._state, session):
+            accounts = overview(self._state)
+        await self.send({"topic": "act", "args": accounts})
         await self.send({"topic": "sts", "args": self._status})
 
     async def listen(self) -> None:
@@ -94,8 +104,10 @@ class _Client:
             text = await self._socket.receive_text()
             if self._state.upstream.is_silent:
                 continue
-            self._state.session.touch()
-            for frame in self._handle(text):
+            with speaking_for(self._state, self._session):
+                self._session.touch()
+                frames = self._handle(text)
+            for frame in frames:
                 await self.send(frame)
 
     async def push(self) -> None:
@@ -107,7 +119,9 @@ class _Client:
             self._state.advance()
             if self._state.upstream.is_silent:
                 continue
-            for frame in self._news(is_heartbeat=rounds % _HEARTBEAT_ROUNDS == 0):
+            with speaking_for(self._state, self._session):
+                frames = self._news(is_heartbeat=rounds % _HEARTBEAT_ROUNDS == 0)
+            for frame in frames:
                 await self.send(frame)
 
     def _news(self, *, is_heartbeat: bool) -> list[object]:
@@ -117,20 +131,20 @@ class _Client:
         if self._is_of_the_past():
             return frames
         status = self._sts()
-        if status != self._status and self._state.session.life.is_told():
+        if status != self._status and self._session.life.is_told():
             self._status = status
             frames.append({"topic": "sts", "args": status})
         # After the brokerage session is gone, the socket stays open with nothing but heartbeats.
-        if self._state.session.brokerage is self._pushed_for and self._state.session.established:
+        if self._session.brokerage is self._pushed_for and self._session.established:
             for push in list(self._pushes.values()):
                 frames += push.frames()
         return frames
 
     def _is_of_the_past(self) -> bool:
-        return self._session_id != self._state.session.id
+        return self._session_id != self._session.id
 
     def _sts(self) -> dict[str, object]:
-        session = self._state.session
+        session = self._session
         return {
             "connected": session.connected,
             "authenticated": session.authenticated,
@@ -138,14 +152,14 @@ class _Client:
             "competing": session.competing,
             "message": "",
             "fail": "",
-            "username": USER_NAME,
+            "username": session.user_name,
             **SERVER,
         }
 
     def _handle(self, text: str) -> list[object]:
         topic, _, rest = text.partition("+")
         if topic in ("tic", "ech"):
-            session = self._state.session
+            session = self._session
             return [{"topic": "tic", "alive": True, "id": session.id, "lastAccessed": self._state.milliseconds()}]
         if self._is_of_the_past():
             return []
@@ -155,7 +169,7 @@ class _Client:
             return []
         if topic not in _UNSUBSCRIBES.values():
             return [] if text.startswith("{") else [{"error": f"Topic unknown {topic}", "code": 1}]
-        if not (self._state.session.established and self._state.session.brokerage.accounts_queried):
+        if not (self._session.established and self._session.brokerage.accounts_queried):
             return [{"error": "unable to subscribe", "code": 500, "topic": topic}]
         return self._subscribe(topic, rest)
 
@@ -173,8 +187,8 @@ class _Client:
             push = PnlPush(self._state)
         if push is None:
             return [{"error": "unable to subscribe", "code": 500, "topic": f"{topic}+{target}"}]
-        if self._state.session.brokerage is not self._pushed_for:
-            self._pushed_for = self._state.session.brokerage
+        if self._session.brokerage is not self._pushed_for:
+            self._pushed_for = self._session.brokerage
             self._pushes.clear()
         self._pushes[topic + target] = push
         return []
