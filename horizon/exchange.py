@@ -4,6 +4,7 @@ Reads go to the venue. Everything that trades is refused here with InvalidOrder,
 followed until the venue says how it ended.
 """
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from horizon.model import (
     Quote,
     SessionState,
 )
+from horizon.observe.notify import Notifier, Notify
 from horizon.orders.execution import Executor
 from horizon.orders.journal import SqliteJournal
 from horizon.orders.service import CANCEL_WAIT, OrderService
@@ -49,8 +51,9 @@ def new_run_id() -> str:
 class Exchange:
     """One account at one venue. Use it as an async context manager.
 
-    `journal` is a Journal or a path; by default a file per account in the user's state directory. Trading on a live
-    account is refused in this version.
+    `journal` is a Journal or a path; by default a file per account in the user's state directory. `notify` is a hook,
+    or several, by which a person hears what must be heard (`horizon.observe.notify`). Trading on a live account is
+    refused in this version.
     """
 
     feed_name: ClassVar[str] = ""
@@ -64,6 +67,7 @@ class Exchange:
         journal: Journal | Path | None = None,
         guards: Sequence[Guard] | None = None,
         clock: Clock | None = None,
+        notify: Notify | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.session: SessionState | None = None
@@ -76,6 +80,8 @@ class Exchange:
         self._account: Account | None = None
         self._orders: OrderService | None = None
         self._engine: PutVenueEvent | None = None
+        self._notifier = Notifier(notify, self.clock)
+        self._session_changed = asyncio.Event()
 
     # -- opening and closing -------------------------------------------------------------------------------------
 
@@ -95,6 +101,7 @@ class Exchange:
             )
         except BaseException:
             await self._venue.close()
+            await self._notifier.close()
             raise
 
     async def close(self) -> None:
@@ -106,6 +113,7 @@ class Exchange:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+        await self._notifier.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -223,6 +231,9 @@ class Exchange:
     async def submit(self, request: OrderRequest) -> Order:
         """Send one order and return it as the venue has answered.
 
+        While the session is down and orders are held over a reset (`session.holding`), it waits here, before guards
+        and journal, until the session is ready: cancelling the wait leaves nothing behind.
+
         Raises InvalidOrder (nothing was sent), Refused or ConfirmationRefused (the venue said no), SessionError,
         VenueUnavailable (nothing was sent), or OutcomeUnknown: then looking it up goes on by itself.
         """
@@ -230,6 +241,10 @@ class Exchange:
 
     async def submit_group(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
         """Send a bracket or group as one call. If one of it is refused here, none of it leaves."""
+        self._trading()
+        while self.session is not None and self.session.holding and not self.session.ready:
+            self._session_changed.clear()
+            await self._session_changed.wait()
         return await self._trading().submit(requests)
 
     async def replace(self, order: Order, **changes: object) -> Order:
@@ -272,6 +287,10 @@ class Exchange:
         self._engine = put
         return Executor(self._venue, self.journal, self.clock)
 
+    def alert(self, notice: Notice) -> None:
+        """Let the person who is notified hear of something that did not come from the venue."""
+        self._notifier.take(notice)
+
     def detach(self) -> None:
         self._engine = None
         self.watch(orders=False, fills=False)
@@ -311,6 +330,8 @@ class Exchange:
     def _take(self, event: VenueEvent) -> None:
         if isinstance(event, SessionState):
             self.session = event
+            self._session_changed.set()
+        self._notifier.take(event)
         if self._engine is not None:
             self._engine(event)
             return

@@ -13,7 +13,7 @@ from horizon.accounting import Ledger
 from horizon.engine.context import CoreContext
 from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError, InvalidOrder
-from horizon.guards import Guard, check_all
+from horizon.guards import Guard, check_again, check_all
 from horizon.model import (
     AccountId,
     Bar,
@@ -80,7 +80,7 @@ class Core:
         self._cancel_protective = cancel_protective
         self._guards = guards
         self._desks: dict[str, Desk] = {}
-        self._ready: dict[str, SessionState] = {}
+        self._sessions: dict[str, SessionState] = {}
         self._quotes: dict[Instrument, Quote] = {}
         self._markets: dict[str, Market] = {}
         self._markets_by_id: dict[tuple[str, MarketId], Market] = {}
@@ -213,12 +213,27 @@ class Core:
         entries = [each.client_order_id for each in effect.requests if each.parent is None]
         return bool(entries) and all(map(desk.cancel_is_asked, entries))
 
+    def is_holding(self, exchange: str) -> bool:
+        """Whether orders are taken now and leave when the session is ready again."""
+        session = self._sessions.get(exchange)
+        return session is not None and session.holding and not session.ready
+
+    def refuses_now(self, effect: Send) -> tuple[str, str] | None:
+        """(rule, reason) of the first guard that no longer lets an order pass which was held back."""
+        held = _HeldBack(self, self._desks[effect.exchange], effect)
+        for request in effect.requests:
+            refusal = check_again(self._guards, request, held)
+            if refusal is not None:
+                return refusal
+            held.passed.append(request)
+        return None
+
     def _refusal(self, request: OrderRequest) -> tuple[str, str] | None:
         """(rule, reason) when an order must not leave."""
         if self.stopped or self.failure is not None:
             return "stopped", "the run is over: nothing new is sent"
-        session = self._ready.get(request.exchange)
-        if session is not None and not session.ready:
+        session = self._sessions.get(request.exchange)
+        if session is not None and not session.ready and not session.holding:
             return "session", f"{request.exchange} can't take orders now: {session.reason}"
         market = self._markets_by_id.get((request.exchange, request.market_id))
         if market is None:
@@ -312,7 +327,7 @@ class Core:
 
     def _handle_session(self, event: SessionState) -> None:
         self._advance(event.time)
-        self._ready[event.exchange] = event
+        self._sessions[event.exchange] = event
         self._call(self.strategy.on_session, event)
         if event.ready and (self.stopped or self.failure is not None):
             # cancels that a lost session refused leave again
@@ -362,3 +377,32 @@ class Core:
             for order in desk.open_orders():
                 if self._cancel_protective or not order.request.protective:
                     desk.cancel(order.client_order_id, self.now)
+
+
+class _HeldBack:
+    """What guards may look at when orders leave that were held back: everything, without these orders themselves."""
+
+    def __init__(self, core: Core, desk: Desk, effect: Send) -> None:
+        self._core = core
+        self._desk = desk
+        self._ids = frozenset(request.client_order_id for request in effect.requests)
+        self.passed: list[OrderRequest] = []
+        """A limit holds for a group as a whole."""
+
+    @property
+    def now(self) -> int:
+        return self._core.now
+
+    def market(self, instrument: Instrument) -> Market | None:
+        return self._core.market(instrument)
+
+    def quote(self, instrument: Instrument) -> Quote | None:
+        return self._core.quote(instrument)
+
+    def position(self, instrument: Instrument) -> Decimal:
+        return self._core.position(instrument)
+
+    def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        held = self.position(instrument)
+        low, high = self._desk.extremes(instrument, without=self._ids, also=self.passed)
+        return held + low, held + high

@@ -2,7 +2,8 @@
 
 One deque is the inbox, with one wake-up for however many events arrive at once. Per event: record it, handle it,
 commit what must be durable, pass the effects to the sender of their exchange. Senders work in order, so a prompt is
-answered before the next order leaves.
+answered before the next order leaves. While the session is down and orders are held (`SessionState.holding`), orders
+are set aside, and leave when it is ready again: checked by the guards once more, against the latest quotes.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ _CHECKPOINT = 30.0
 """Seconds of the machine's time between two checkpoints of the recording: what a crash may cost of it."""
 _LOOK_AT_FEEDS = 10.0
 """Seconds of the clock between two looks at how the feeds are."""
+_NEVER_LEFT = "cancelled before it left"
 _SETTLE = 40.0
 """Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
 
@@ -68,19 +70,34 @@ class _Sender:
         self._look_ups: set[asyncio.Task[object]] = set()
         self._executor = exchange.attach(put)
         self._queue: deque[Effect] = deque()
+        self._held: deque[Send] = deque()
         self._wake = asyncio.Event()
 
     def add(self, effect: Effect) -> None:
         self._queue.append(effect)
         self._wake.set()
 
+    def look_again(self) -> None:
+        """Something has happened: held orders may leave now, or may have been cancelled."""
+        if self._held:
+            self._wake.set()
+
+    def drop_held(self) -> None:
+        """Nothing that is held leaves any more."""
+        for effect in self._held:
+            self._report(effect, OrderStatus.CANCELED, "the run ended before the session was back: it never left")
+        self._held.clear()
+
     async def run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await self._release()
             while self._queue:
                 effect = self._queue.popleft()
-                if isinstance(effect, Find):
+                if isinstance(effect, Send) and self._core.is_holding(self._exchange.name):
+                    self._held.append(effect)
+                elif isinstance(effect, Find):
                     # a look-up waits for the venue's lists to be fresh: other orders need not wait with it
                     look_up = self._tasks.create_task(self._executor.perform(effect, self._put))
                     self._look_ups.add(look_up)
@@ -88,6 +105,20 @@ class _Sender:
                 elif (current := self._current(effect)) is not None:
                     await self._executor.perform(current, self._put)
                     await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
+
+    async def _release(self) -> None:
+        """Forget at once what was cancelled meanwhile; send the rest, in its order, once it is held no longer."""
+        for effect in [each for each in self._held if self._core.is_unwanted(each)]:
+            self._held.remove(effect)
+            self._report(effect, OrderStatus.CANCELED, _NEVER_LEFT)
+        while self._held and not self._core.is_holding(self._exchange.name):
+            effect = self._held.popleft()
+            refusal = self._core.refuses_now(effect)
+            if refusal is not None:
+                self._report(effect, OrderStatus.REJECTED, f"{refusal[0]}: held over a reset, and now {refusal[1]}")
+            elif (current := self._current(effect)) is not None:
+                await self._executor.perform(current, self._put)
+            await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
 
     def end_look_ups(self) -> None:
         """Ask no more what became of orders in doubt."""
@@ -99,23 +130,25 @@ class _Sender:
         if isinstance(effect, Send):
             if not self._core.is_unwanted(effect):
                 return effect
-            for request in effect.requests:
-                self._put(self._never_left(request))
+            self._report(effect, OrderStatus.CANCELED, _NEVER_LEFT)
             return None
         if isinstance(effect, Find):
             return effect
         order = self._core.order(effect.order.client_order_id) or effect.order
         return None if order.is_done else msgspec.structs.replace(effect, order=order)
 
-    def _never_left(self, request: OrderRequest) -> OrderReport:
-        return OrderReport(
-            exchange=self._exchange.name,
-            account_id=request.account_id,
-            time=self._clock.now(),
-            status=OrderStatus.CANCELED,
-            client_order_id=request.client_order_id,
-            reason="cancelled before it left",
-        )
+    def _report(self, effect: Send, status: OrderStatus, reason: str) -> None:
+        """Say what became of orders that never left."""
+        for request in effect.requests:
+            report = OrderReport(
+                exchange=self._exchange.name,
+                account_id=request.account_id,
+                time=self._clock.now(),
+                status=status,
+                client_order_id=request.client_order_id,
+                reason=reason,
+            )
+            self._put(report)
 
 
 class LiveShell:
@@ -210,6 +243,8 @@ class LiveShell:
 
     async def _settle(self) -> None:
         """Let cancels be confirmed and fills be booked."""
+        for sender in self._senders.values():
+            sender.drop_held()
         try:
             async with self._clock.deadline(_SETTLE):
                 while self._unsettled():
@@ -262,6 +297,8 @@ class LiveShell:
                     if self._recorder is not None:
                         self._guarded(self._recorder.record_request, request)
             self._senders[effect.exchange].add(effect)
+        for sender in self._senders.values():
+            sender.look_again()
         if self._on_event is not None:
             self._guarded(self._on_event, event)
         for line in core.log[self._logged :] if self._on_log is not None else ():
@@ -300,7 +337,12 @@ class LiveShell:
             self._exchanges[name].watch(orders=desk.awaits_reports, fills=desk.awaits_fills)
 
     def _notice(self, level: NoticeLevel, text: str, exchange: str = "") -> None:
-        self.put(Notice(exchange=exchange, time=self._clock.now(), level=level, text=text))
+        notice = Notice(exchange=exchange, time=self._clock.now(), level=level, text=text)
+        self.put(notice)
+        if level is NoticeLevel.ERROR:
+            # who is to hear of it is known to the exchange it is about, or to whichever comes first
+            first = next(iter(self._exchanges.values()))
+            self._exchanges.get(exchange, first).alert(notice)
 
     async def _watch_feeds(self) -> None:
         """Say when a feed has nothing to deliver for some instrument, and when it has again.

@@ -1,7 +1,7 @@
 """Limits that every order passes before it leaves. Pure: a guard sees the moment through a `GuardView`."""
 
 from horizon.guards.defaults import default_guards
-from horizon.guards.guard import Guard, GuardView, check_all
+from horizon.guards.guard import Guard, GuardView, check_again, check_all
 from horizon.guards.kill_switch import KillSwitch
 from horizon.guards.max_notional import MaxNotional
 from horizon.guards.max_position import MaxPosition
@@ -20,6 +20,7 @@ __all__ = [
     "OpenSession",
     "OrdersPerMinute",
     "PriceBand",
+    "check_again",
     "check_all",
     "default_guards",
 ]

@@ -24,7 +24,11 @@ class GuardView(Protocol):
 
 
 class Guard(Protocol):
-    """One limit. A guard holds no order state; what it counts it is told by `sent`."""
+    """One limit. A guard holds no order state; what it counts it is told by `sent`.
+
+    One whose answer depends on how many orders were counted says so with `counts_orders = True`: it is not asked again
+    about an order that was held back, because that order is among them.
+    """
 
     @property
     def name(self) -> str:
@@ -47,6 +51,11 @@ def check_all(guards: Iterable[Guard], request: OrderRequest, view: GuardView) -
         if refusal is not None:
             return guard.name, refusal
     return None
+
+
+def check_again(guards: Iterable[Guard], request: OrderRequest, view: GuardView) -> tuple[str, str] | None:
+    """As `check_all`, for an order that passed and was counted before, but has not left since."""
+    return check_all((each for each in guards if not getattr(each, "counts_orders", False)), request, view)
 
 
 def reduces(request: OrderRequest, view: GuardView) -> bool:

@@ -13,6 +13,7 @@ class OrdersPerMinute:
     """Refuses an order when `limit` orders have left within the last sixty seconds. Cancels are not counted."""
 
     name = "orders_per_minute"
+    counts_orders = True
 
     def __init__(self, limit: int) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:

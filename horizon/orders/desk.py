@@ -5,7 +5,7 @@ A desk takes requests, reports and fills, keeps what is known about each order, 
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -221,12 +221,12 @@ class Desk:
         return total
 
     def extremes(
-        self, instrument: Instrument, *, without: ClientOrderId | None = None, also: Sequence[OrderRequest] = ()
+        self, instrument: Instrument, *, without: Container[ClientOrderId] = (), also: Sequence[OrderRequest] = ()
     ) -> tuple[Decimal, Decimal]:
         """Signed sizes (lowest, highest) that open and in-doubt orders could add if the worst of them fill.
 
-        `without` leaves out what remains of one order: the one that a change would take the place of. `also` are
-        requests that are about to leave.
+        `without` leaves out what remains of some orders: the one that a change would take the place of, or those that
+        are about to leave at last. `also` are requests that are about to leave.
         """
         certain = lowest = highest = ZERO
         exits: dict[str, tuple[Decimal, Decimal]] = {}
@@ -234,7 +234,7 @@ class Desk:
         for order in (*self._by_instrument.get(instrument, {}).values(), *leaving):
             sign = order.request.order_side.sign
             certain += (order.filled - order.booked) * sign
-            signed = ZERO if order.client_order_id == without else order.remaining * sign
+            signed = ZERO if order.client_order_id in without else order.remaining * sign
             one_of = order.request.group or order.request.parent
             if one_of:
                 low, high = exits.get(one_of, (ZERO, ZERO))

@@ -280,7 +280,7 @@ class OrderService:
 
     def extremes(self, instrument: Instrument, *, without: ClientOrderId | None) -> tuple[Decimal, Decimal]:
         """What open and in-doubt orders could add, leaving one out."""
-        return self._desk.extremes(instrument, without=without, also=self._leaving)
+        return self._desk.extremes(instrument, without=() if without is None else (without,), also=self._leaving)
 
 
 class _View:
