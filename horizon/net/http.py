@@ -10,13 +10,15 @@ module loads both libraries, which takes longer than the rest of an adapter: imp
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from http import HTTPStatus
 
 import aiohttp
 import httpx
-from aiohttp.connector import Connection
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
 from httpx_aiohttp import AiohttpTransport
 
 from horizon.clock import Clock
@@ -42,6 +44,7 @@ CONNECTIONS = 20
 # connection which the server is just closing has no known outcome.
 KEEP_ALIVE = 4.0
 _SMALL = 64
+_NO_CONTENT, _END_OF_HEAD = b"HTTP/1.1 204 ", b"\r\n\r\n"
 _HIGHEST_PORT = 65_535
 
 
@@ -72,7 +75,7 @@ class HttpClient:
         self._trust = trust if trust is not None else _usual_trust(url.host)
         self._headers = httpx.Headers(dict(headers or {}))
         self._timeout = timeout
-        self._transport = transport
+        self._transport = self._given = transport
         self._opening = asyncio.Lock()
         self._made = lru_cache(maxsize=256)(self._make)
 
@@ -84,9 +87,10 @@ class HttpClient:
         await self._opened()
 
     async def close(self) -> None:
-        """Close every connection."""
-        if self._transport is not None:
-            await self._transport.aclose()
+        """Close every connection. A later request opens anew, and settles again whom to trust."""
+        transport, self._transport = self._transport, self._given
+        if transport is not None:
+            await transport.aclose()
 
     async def request(
         self,
@@ -178,24 +182,28 @@ async def _content(answer: httpx.Response) -> bytes:
     return b"".join([chunk async for chunk in answer.stream])
 
 
-class _Answer(aiohttp.ClientResponse):
-    """An answer whose connection is not kept after a 204: IBKR's gateway sends a stray chunk after it, which would be
-    taken for the next answer."""
+class _Protocol(ResponseHandler):
+    """Reads answers, and does not keep a connection after a 204: IBKR's gateway sends a stray chunk after it, which
+    would be taken for the next answer, or spoil the 204 itself when both arrive together."""
 
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        protocol = connection.protocol
-        await super().start(connection)
-        if self.status == HTTPStatus.NO_CONTENT and protocol is not None:
-            protocol.close()
-        return self
+    def data_received(self, data: bytes) -> None:
+        if data.startswith(_NO_CONTENT) and (end := data.find(_END_OF_HEAD)) >= 0:
+            data = data[: end + len(_END_OF_HEAD)]
+        super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        if data[0].code == HTTPStatus.NO_CONTENT:
+            self.force_close()
+        super().feed_data(data, size)
 
 
 def _network(context: ssl.SSLContext) -> AsyncTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE)
-        made = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, response_class=_Answer
-        )
+        # There is no public way to hand in a protocol.
+        protocol: Callable[..., ResponseHandler] = _Protocol
+        connector._factory = partial(protocol, loop=asyncio.get_running_loop())
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         # aiohttp repeats a DELETE by itself when a kept connection turns out to be closed, and offers no switch: a
         # request that changes something is never repeated blindly.
         made._retry_connection = False
