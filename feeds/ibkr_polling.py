@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from exchanges.ibkr.market_data import Reading
 from horizon.clock import NANOSECONDS, Clock
-from horizon.errors import ConfigurationError, HorizonError
+from horizon.errors import ConfigurationError, HorizonError, RateLimited
 from horizon.model import Instrument, Quote, Side, Snapshot, instrument
 from horizon.ports import FeedHealth, PutMarketEvent
 
@@ -112,18 +112,18 @@ class IbkrPollingFeed:
         try:
             while True:
                 await self._wanted.wait()
-                await self._round(put)
-                await self._clock.sleep(self._interval)
+                await self._clock.sleep(await self._round(put))
         finally:
             await self._close()
 
-    async def _round(self, put: PutMarketEvent) -> None:
+    async def _round(self, put: PutMarketEvent) -> float:
+        """Seconds until the next round: longer than the interval when the venue wants fewer requests."""
         names = tuple(self._instruments)
         try:
             reading = await self._market_data.read(names)
         except HorizonError as error:
             self._causes.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
-            return
+            return max(self._interval, error.retry_after) if isinstance(error, RateLimited) else self._interval
         for name in names:
             self._causes[name] = reading.causes.get(name, "")
         for quote in reading.quotes:
@@ -134,6 +134,7 @@ class IbkrPollingFeed:
                 put(quote)
         if self._fields:
             await self._read_fields(names)
+        return self._interval
 
     async def _read_fields(self, names: tuple[Instrument, ...]) -> None:
         """After the quotes, which must not wait for or be lost with what is only looked at."""

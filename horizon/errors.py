@@ -92,13 +92,14 @@ class Refused(VenueError):
 
 
 class RateLimited(VenueError):
-    """Too many requests. `retry_after` is in seconds."""
+    """Too many requests. `retry_after` is in seconds; with `penalty` the venue refuses every request until then."""
 
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, penalty: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.penalty = penalty
 
 
 class WireError(VenueError):

@@ -6,13 +6,13 @@ execution id.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from horizon.clock import Clock
-from horizon.errors import HorizonError
+from horizon.errors import HorizonError, RateLimited
 from horizon.model import AccountId, Fill, Notice, NoticeLevel, OrderReport
 from horizon.ports import PutVenueEvent
 
@@ -50,6 +50,7 @@ class OrderStream:
         self._orders: dict[str, OrderReport] = {}
         self._fills: dict[str, Fill] = {}
         self._failures: dict[tuple[AccountId, str], str] = {}
+        self._pause = 0.0
 
     def watch(self, account_id: AccountId, *, orders: bool, fills: bool) -> None:
         """Say what is expected for an account; with neither, it is no longer polled."""
@@ -61,16 +62,26 @@ class OrderStream:
             if not self._watched:
                 self._wanted.clear()
 
+    async def reread(self, account_ids: Iterable[AccountId], put: PutVenueEvent) -> None:
+        """Read orders and fills of these accounts once, whether anything is expected of them or not."""
+        for account_id in account_ids:
+            await self._attempt(account_id, "orders", self._poll_orders, put)
+            await self._attempt(account_id, "fills", self._poll_fills, put)
+
     async def run(self, put: PutVenueEvent) -> None:
-        """Poll until cancelled. A failed read is reported once as a notice, and tried again."""
+        """Poll until cancelled. A failed read is reported once as a notice, and tried again.
+
+        A penalty for too many requests is waited for in silence: the session tells it, once for everybody.
+        """
         while True:
             await self._wanted.wait()
+            self._pause = self._interval
             for account_id, watched in list(self._watched.items()):
                 if watched.orders:
                     await self._attempt(account_id, "orders", self._poll_orders, put)
                 if watched.fills:
                     await self._attempt(account_id, "fills", self._poll_fills, put)
-            await self._clock.sleep(self._interval)
+            await self._clock.sleep(self._pause)
 
     async def _attempt(
         self,
@@ -81,17 +92,23 @@ class OrderStream:
     ) -> None:
         try:
             await poll(account_id, put)
+        except RateLimited as error:
+            self._pause = max(self._pause, error.retry_after)
+            if error.penalty:
+                return
+            # its text counts seconds, which are no news
+            cause, known_as = f"{error}", type(error).__name__
         except HorizonError as error:
-            cause = f"{type(error).__name__}: {error}"
+            cause = known_as = f"{type(error).__name__}: {error}"
         except Exception as error:
             # A defect in one read must not end the watch over live orders; it is said with its name.
-            cause = f"a defect ({type(error).__name__}: {error})"
+            cause = known_as = f"a defect ({type(error).__name__}: {error})"
         else:
             if self._failures.pop((account_id, what), None) is not None:
                 self._tell(put, account_id, NoticeLevel.INFO, f"{what} of {account_id} are read again")
             return
-        if self._failures.get((account_id, what)) != cause:
-            self._failures[account_id, what] = cause
+        if self._failures.get((account_id, what)) != known_as:
+            self._failures[account_id, what] = known_as
             self._tell(put, account_id, NoticeLevel.WARNING, f"{what} of {account_id} cannot be read: {cause}")
 
     async def _poll_orders(self, account_id: AccountId, put: PutVenueEvent) -> None:

@@ -345,23 +345,36 @@ class LiveShell:
             self._exchanges.get(exchange, first).alert(notice)
 
     async def _watch_feeds(self) -> None:
-        """Say when a feed has nothing to deliver for some instrument, and when it has again.
+        """Say when a feed has nothing to deliver for some instruments, and when it has again.
 
-        A cause counts once it has stood for two looks: one lost round is no news.
+        A cause counts once it has stood for two looks: one lost round is no news. What several instruments have in
+        common is said once, and nothing while the session is down, which says so itself.
         """
         seen: dict[Instrument, str] = {}
         told: set[Instrument] = set()
         while True:
             await self._clock.sleep(_LOOK_AT_FEEDS)
+            lost: dict[tuple[str, str], list[Instrument]] = {}
+            back: dict[str, list[Instrument]] = {}
             for health in (each for feed in self._feeds for each in feed.health()):
                 name, exchange = health.instrument, split_instrument(health.instrument)[0]
+                if self._is_down(exchange):
+                    continue
                 if health.cause and seen.get(name) and name not in told:
                     told.add(name)
-                    self._notice(NoticeLevel.WARNING, f"no quotes of {name}: {health.cause}", exchange)
+                    lost.setdefault((exchange, health.cause), []).append(name)
                 elif not health.cause and name in told:
                     told.discard(name)
-                    self._notice(NoticeLevel.INFO, f"quotes of {name} arrive again", exchange)
+                    back.setdefault(exchange, []).append(name)
                 seen[name] = health.cause
+            for (exchange, cause), names in lost.items():
+                self._notice(NoticeLevel.WARNING, f"no quotes of {', '.join(names)}: {cause}", exchange)
+            for exchange, names in back.items():
+                self._notice(NoticeLevel.INFO, f"quotes of {', '.join(names)} arrive again", exchange)
+
+    def _is_down(self, exchange: str) -> bool:
+        session = self._exchanges[exchange].session if exchange in self._exchanges else None
+        return session is not None and not session.ready
 
     async def _run_feeds(self) -> None:
         async def run(feed: Feed) -> None:

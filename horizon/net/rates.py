@@ -292,6 +292,7 @@ def _closed(seconds: float) -> RateLimited:
     return RateLimited(
         f"the venue answered 429 and refuses every request for {seconds:.0f} s more: wait, then ask less often",
         retry_after=seconds,
+        penalty=True,
     )
 
 
