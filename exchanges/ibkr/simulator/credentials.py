@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dh, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 TOKEN_URL = "https://api.ibkr.com/oauth2/api/v1/token"  # noqa: S105 - an address
 SCOPES = ("sso-sessions.write", "echo.read", "echo.write")
@@ -136,14 +136,11 @@ def sample_oauth1_consumer(
         active=active,
         brokerage=brokerage,
     )
-    parameters = dh.DHParameterNumbers(registered.dh_prime, registered.dh_generator).parameters()
     return SampleOAuth1(
         registered=registered,
         signature_key_pem=_private_pem(signature),
         encryption_key_pem=_private_pem(encryption),
-        dh_parameters_pem=parameters.parameter_bytes(
-            serialization.Encoding.PEM, serialization.ParameterFormat.PKCS3
-        ).decode(),
+        dh_parameters_pem=_dh_parameters_pem(registered.dh_prime, registered.dh_generator),
     )
 
 
@@ -165,3 +162,20 @@ def _public_pem(key: rsa.RSAPrivateKey) -> str:
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
+
+
+def _dh_parameters_pem(prime: int, generator: int) -> str:
+    """What `openssl dhparam` writes: a sequence of two integers. The cryptography package is about to drop them."""
+    body = base64.b64encode(_der(0x30, _der_integer(prime) + _der_integer(generator))).decode()
+    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    return "\n".join(["-----BEGIN DH PARAMETERS-----", *lines, "-----END DH PARAMETERS-----", ""])
+
+
+def _der_integer(number: int) -> bytes:
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    size = bytes([length]) if length < 0x80 else b"\x82" + length.to_bytes(2, "big")
+    return bytes([tag]) + size + content
