@@ -10,7 +10,7 @@ module loads both libraries, which takes longer than the rest of an adapter: imp
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from http import HTTPStatus
 
@@ -197,12 +197,15 @@ class _Protocol(ResponseHandler):
         super().feed_data(data, size)
 
 
+def _protocol(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return _Protocol(loop)
+
+
 def _network(context: ssl.SSLContext) -> AsyncTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE)
         # There is no public way to hand in a protocol.
-        protocol: Callable[..., ResponseHandler] = _Protocol
-        connector._factory = partial(protocol, loop=asyncio.get_running_loop())
+        connector._factory = partial(_protocol, asyncio.get_running_loop())
         made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         # aiohttp repeats a DELETE by itself when a kept connection turns out to be closed, and offers no switch: a
         # request that changes something is never repeated blindly.

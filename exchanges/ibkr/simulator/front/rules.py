@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from itertools import cycle
+from uuid import uuid4
+
+import msgspec
 
 from exchanges.ibkr.simulator.front.http1 import Answer, Head, Headers
 from exchanges.ibkr.simulator.front.quirks import Quirk
@@ -16,6 +19,7 @@ _LOGIN_PAGE = "/sso/Login?forwardTo=22&RL=1&ip2loc=US"
 _HTML: Headers = (("content-type", "text/html"),)
 _TEXT: Headers = (("content-type", "text/plain"),)
 _JSON: Headers = (("content-type", "application/json; charset=utf-8"),)
+_SESSION_COOKIE = "x-sess-uuid"
 _NOT_AUTHENTICATED = b'"error":"not authenticated"'
 
 ACCESS_DENIED = Answer(status=403, reason="Forbidden", headers=_TEXT, body=b"Access Denied")
@@ -69,12 +73,17 @@ class CookieJar:
     def __init__(self) -> None:
         self._cookies: dict[str, str] = {}
 
-    def keep(self, headers: Headers) -> None:
-        """Take over what an answer sets."""
-        for name, value in headers:
+    def keep(self, answer: Answer) -> Answer:
+        """Take over what an answer sets. The venue's edge gives each gateway a name with the first answer."""
+        for name, value in answer.headers:
             if name.lower() == "set-cookie":
                 cookie, _, content = value.partition(";")[0].partition("=")
                 self._cookies[cookie.strip()] = content.strip()
+        if _SESSION_COOKIE in self._cookies:
+            return answer
+        self._cookies[_SESSION_COOKIE] = f"0.{uuid4().hex[:16]}"
+        told = f"{_SESSION_COOKIE}={self._cookies[_SESSION_COOKIE]}; secure; HttpOnly"
+        return msgspec.structs.replace(answer, headers=(*answer.headers, ("set-cookie", told)))
 
     def header(self) -> Headers:
         """The Cookie header, if there is anything to say."""

@@ -43,7 +43,9 @@ _LOGIN_SUCCEEDED = b"Client login succeeds"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STRAY_CHUNK = b"0\r\n\r\n"
 _KEPT_REQUESTS = 100_000
-_INIT = msgspec.json.encode({"publish": True, "compete": True})
+# `authDelay` of conf.yaml. What the gateway says about competing was not seen: nobody is put out by it.
+_AUTH_DELAY = 3.0
+_INIT = msgspec.json.encode({"publish": True, "compete": False})
 
 
 class FrontServer:
@@ -158,7 +160,7 @@ class FrontServer:
             return False
         answer = await self._answer(head, body, writer)
         await self._write(writer, answer, head.first[0])
-        await self._watch_login(head.first[1], answer)
+        self._watch_login(head.first[1], answer)
         stays = answer.whole and head.first[2] == "HTTP/1.1"
         return stays and (head.get("connection") or "").lower() != "close"
 
@@ -175,7 +177,8 @@ class FrontServer:
             answer = await self.upstream.ask(head.first[0], target, headers, body)
         except UpstreamLost:
             return await self._no_answer()
-        self._jar.keep(answer.headers)
+        if Quirk.HEADERS in self.front.quirks:
+            answer = self._jar.keep(answer)
         if Quirk.UNAUTHORIZED in self.front.quirks:
             answer = self._forms.of(target.partition("?")[0], answer)
         return answer
@@ -221,13 +224,16 @@ class FrontServer:
         except UpstreamLost:
             await self._write(writer, await self._no_answer(), "")
 
-    async def _watch_login(self, target: str, answer: Answer) -> None:
-        """Once a person has signed in, the gateway asks these three by itself."""
+    def _watch_login(self, target: str, answer: Answer) -> None:
+        """Once a person has signed in, the gateway asks three things by itself."""
         seen = _LOGIN_SUCCEEDED in answer.body if target.startswith("/sso/") else self._login_seen
         is_news = seen and not self._login_seen
         self._login_seen = seen and answer.status != 401
-        if not is_news or Quirk.LOGIN not in self.front.quirks:
-            return
+        if is_news and Quirk.LOGIN in self.front.quirks:
+            self._spawn(self._log_in_upstream())
+
+    async def _log_in_upstream(self) -> None:
+        await self._clock.sleep(_AUTH_DELAY)
         headers = (("Host", f"localhost:{self.upstream.port}"), *self._jar.header())
         with contextlib.suppress(UpstreamLost):
             async with self._clock.in_flight():
