@@ -9,6 +9,10 @@
 | 200 or 4xx with an error text                    | Refused(code, text)  | Refused(code, text)         |
 | 404 with HTML: a wrong path                      | WireError            | WireError                   |
 | 401, a redirection to the login page             | NeedsLogin or what the session says         ||
+| 401 to a token that was renewed meanwhile        | sent again once with the new one            ||
+| 410: another numbered host is meant              | asked there          | VenueUnavailable     |
+| 410 from every host                              | VenueUnavailable     | VenueUnavailable     |
+| 403 "Access Denied": not in the gateway's list   | Refused              | Refused                     |
 | "no bridge"                                      | BrokerageSessionDown | BrokerageSessionDown        |
 | "Please query /accounts first"                   | primed, asked again  | primed, then Refused        |
 | 429, or over the request rate                    | RateLimited          | RateLimited                 |
@@ -17,14 +21,15 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_origin
 from urllib.parse import quote
 
 import msgspec
 
 from exchanges.ibkr.auth import Auth, LocalGateway
-from exchanges.ibkr.rates import PENALTY_SECONDS, RULES
+from exchanges.ibkr.rates import limiter as request_limiter
 from exchanges.ibkr.wire.errors import Finding, Problem, find_problem
 from horizon.clock import Clock
 from horizon.errors import (
@@ -82,6 +87,7 @@ class SessionHooks(Protocol):
 class Client:
     """Calls under `/v1/api` of one host, for one login. `timeout` is in seconds, for each call.
 
+    `hosts` are others that know the same login: when one answers 410 the next is asked, and asked from then on.
     `limiter` and `transport` take the place of the venue's request rates and of the network.
     """
 
@@ -92,6 +98,7 @@ class Client:
         clock: Clock,
         auth: Auth | None = None,
         trust: Trust | None = None,
+        hosts: Sequence[str] = (),
         limiter: RateLimiter | None = None,
         timeout: float = 30.0,
         transport: "AsyncTransport | None" = None,
@@ -100,28 +107,45 @@ class Client:
         from horizon.net.http import HttpClient
 
         self.auth: Auth = auth if auth is not None else LocalGateway()
-        self.limiter = limiter if limiter is not None else RateLimiter(RULES, clock, penalty=PENALTY_SECONDS)
+        self.limiter = limiter if limiter is not None else request_limiter(api_url, clock, shared=False)
         self.hooks: SessionHooks | None = None
+        self.renewals = 0
+        """How often the token was renewed: a 401 to a request that left before the last time says nothing."""
+        self.refused: Mapping[str, str] = {}
+        """The headers of the latest request that was answered 401: secrets."""
         self._timeout = timeout
         self._answered = False
-        self._http = HttpClient(
-            api_url.strip().rstrip("/").removesuffix(PREFIX),
-            clock=clock,
-            trust=trust,
-            headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
-            transport=transport,
-        )
-        self.base_url = self._http.base_url
+        first = api_url.strip().rstrip("/").removesuffix(PREFIX)
+        scheme = first.partition("://")[0]
+        self._http = [
+            HttpClient(
+                each,
+                clock=clock,
+                trust=trust,
+                headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
+                transport=transport,
+            )
+            for each in dict.fromkeys((first, *(_url(host, scheme) for host in hosts)))
+        ]
+        self._host = 0
         self.auth.bind(self.base_url, self._ask, clock)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
+    @property
+    def base_url(self) -> str:
+        """The address that is asked now, without a path."""
+        return self._http[self._host].base_url
+
     async def open(self) -> None:
         """Settle whom to trust. The first call does it otherwise."""
-        await self._http.open()
+        await self._http[self._host].open()
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._http.close()
+        for each in self._http:
+            await each.close()
+        self.limiter.close()
+        self.limiter.close()
 
     async def get(
         self,
@@ -177,8 +201,16 @@ class Client:
         """One request of a sign-in."""
         seconds = self._timeout if timeout is None else timeout
         path = target.partition("?")[0].removeprefix(PREFIX)
-        async with self.limiter.slot(f"{method} {path}", Priority.KEEPALIVE, max_wait=seconds):
-            return await self._http.request(method, target, content=content, headers=headers, timeout=seconds)
+        for hosts_left in reversed(range(len(self._http))):
+            host = self._host
+            async with self.limiter.slot(f"{method} {path}", Priority.KEEPALIVE, max_wait=seconds):
+                response = await self._http[host].request(
+                    method, target, content=content, headers=headers, timeout=seconds
+                )
+            if response.status != HTTPStatus.GONE or not hosts_left:
+                break
+            self._host = (host + 1) % len(self._http)
+        return response
 
     async def _call(
         self,
@@ -192,8 +224,10 @@ class Client:
         changes: bool,
         client_order_id: str,
     ) -> T:
-        repeated = False
+        repeated = renewed = False
+        hosts_left = len(self._http) - 1
         while True:
+            renewals, host = self.renewals, self._host
             try:
                 return await self._once(method, path, answer, params, content, priority, timeout)
             except _NotPrimed as error:
@@ -204,7 +238,16 @@ class Client:
                     raise Refused(error.sentence, code=error.code, text=error.text) from None
                 repeated = True
             except _SignedOut as error:
-                raise await self._session_error(path, error.text) from None
+                # A 401 is no doubt: nothing was done. It was meant for a token that was renewed on the way.
+                if renewed or self.renewals == renewals:
+                    raise await self._session_error(path, error.text) from None
+                renewed = True
+            except _WrongHost as error:
+                self._host = (host + 1) % len(self._http)
+                if changes or not hosts_left:
+                    raise self._nowhere(error, hosts_left) from None
+                hosts_left -= 1
+                _logger.info("%s; asking %s from now on", error, self.base_url)
             except _Doubtful as error:
                 if changes:
                     raise OutcomeUnknown(
@@ -231,10 +274,11 @@ class Client:
         what = f"{method} {path}"
         seconds = self._timeout if timeout is None else timeout
         target = _target(path, params)
-        headers = await self.auth.headers(method, self.base_url + target)
+        http = self._http[self._host]
+        headers = await self.auth.headers(method, http.base_url + target)
         async with self.limiter.slot(what, priority, max_wait=seconds):
             try:
-                response = await self._http.request(method, target, content=content, headers=headers, timeout=seconds)
+                response = await http.request(method, target, content=content, headers=headers, timeout=seconds)
             except NotSent as error:
                 raise self._unreached(error) from error
             except NoAnswer as error:
@@ -247,6 +291,8 @@ class Client:
             _logger.debug("%s -> %d, %d bytes", what, response.status, len(response.content))
         finding = find_problem(response.status, response.headers.get("location", ""), response.content)
         if finding is not None:
+            if finding.problem is Problem.SIGNED_OUT:
+                self.refused = headers
             raise self._problem(what, path, response, finding)
         return self._decoded(what, path, answer, response)
 
@@ -285,13 +331,23 @@ class Client:
                     f"{what}: the venue answered 429 ({text or 'no text'}) and refuses every request for "
                     f"{seconds:.0f} s: wait, then ask less often",
                     retry_after=seconds,
+                    penalty=True,
                 )
+            case Problem.WRONG_HOST:
+                return _WrongHost(f"{what}: {self.base_url} answered 410 ({text or 'no text'})")
             case Problem.BUSY:
                 return RateLimited(f"{what}: {text}", retry_after=_retry_after(response) or _BUSY_SECONDS)
             case Problem.DOWN:
                 sentence = f"{what}: the venue answered {status} ({text or 'no text'})"
                 return _Doubtful(sentence, VenueUnavailable(f"{sentence}; nothing was changed, ask again later"))
-            case Problem.REFUSED:
+            case Problem.NOT_ADMITTED if self.auth.person_signs_in:
+                return Refused(
+                    f"{what}: {self.base_url} does not serve the address that this program has (it says: {text}): add "
+                    f"that address to ips.allow in the gateway's conf.yaml, then start the gateway again",
+                    code=str(status),
+                    text=finding.text,
+                )
+            case Problem.REFUSED | Problem.NOT_ADMITTED:
                 return Refused(
                     f"the venue refused {what}: {text or f'status {status}'}", code=str(status), text=finding.text
                 )
@@ -312,11 +368,25 @@ class Client:
         return self.signed_out(text)
 
     def signed_out(self, text: str = "") -> SessionError:
-        """The error of a login that is gone: where to sign in, or that the token is no longer accepted."""
+        """The error of a login that is gone: where to sign in and until when, or that a new token is needed."""
         said = f" (it says: {text})" if text else ""
+        token = self.auth.token()
         if self.auth.person_signs_in:
-            return NeedsLogin(f"the gateway is not signed in{said}: sign in at {self.base_url} in a browser")
-        return TokenExpired(f"{self.base_url} does not accept the access token{said}: get a new one")
+            action = token.action or f"sign in at {self.base_url} in a browser"
+            return NeedsLogin(f"the gateway is not signed in{said}: {action}", action=action, act_until=token.act_until)
+        if not token.valid and token.cause:
+            return TokenExpired(f"{token.cause}: {token.action or 'it is renewed by itself'}")
+        action = token.action or "get a new one"
+        return TokenExpired(f"{self.base_url} does not accept the access token{said}: {action}")
+
+    def _nowhere(self, error: "_WrongHost", hosts_left: int) -> VenueUnavailable:
+        if hosts_left:
+            return VenueUnavailable(f"{error}; nothing was changed: ask again, {self.base_url} is asked from now on")
+        others = f", and so did its {len(self._http) - 1} other hosts" if len(self._http) > 1 else ""
+        return VenueUnavailable(
+            f"{error}{others}: nothing was changed; this comes for some minutes after a logout, otherwise name another "
+            f"host with hosts="
+        )
 
     def _unreached(self, error: NotSent) -> VenueUnavailable:
         if self.auth.person_signs_in:
@@ -324,6 +394,10 @@ class Client:
                 f"no gateway answers at {self.base_url} ({error.cause}): start it, or correct the address"
             )
         return VenueUnavailable(f"{self.base_url} can't be reached ({error.cause}): check the network, then ask again")
+
+
+class _WrongHost(Exception):
+    """410: nothing was done here."""
 
 
 class _NotPrimed(Exception):
@@ -347,6 +421,11 @@ class _Doubtful(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.reading = reading
+
+
+def _url(host: str, scheme: str) -> str:
+    """An address from a host's name, or from an address."""
+    return (host if "://" in host else f"{scheme}://{host}").strip().rstrip("/").removesuffix(PREFIX)
 
 
 def _target(path: str, params: Parameters | None) -> str:

@@ -8,34 +8,53 @@ from urllib.parse import urlsplit
 
 from exchanges.ibkr.auth.bearer import VARIABLE as TOKEN_VARIABLE
 from exchanges.ibkr.auth.bearer import Bearer
+from exchanges.ibkr.auth.gateway_trust import gateway_trust
 from exchanges.ibkr.auth.local_gateway import LocalGateway
 from exchanges.ibkr.auth.protocol import Auth
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import OptIn, Policy
 from exchanges.ibkr.market_data import MarketData
+from exchanges.ibkr.rates import REQUESTS_PER_SECOND
+from exchanges.ibkr.rates import limiter as request_limiter
+from exchanges.ibkr.resets import Region, region_of
 from exchanges.ibkr.session import Session
+from exchanges.ibkr.session_report import SessionStatus
+from exchanges.ibkr.session_table import Compete, compete_of
 from exchanges.ibkr.venue import IbkrVenue
 from horizon.clock import Clock, SystemClock
 from horizon.errors import ConfigurationError
 from horizon.exchange import Exchange
 from horizon.guards import Guard
-from horizon.net.tls import CertificateFile, PinnedCertificate, Trust, is_loopback
+from horizon.net.tls import is_loopback
+from horizon.observe.notify import Notify
 from horizon.ports import Journal
 
 GATEWAY_URL = "https://localhost:5000/v1/api"
+API_URL = "https://api.ibkr.com/v1/api"
+API_HOSTS = tuple(f"{number}.api.ibkr.com" for number in range(1, 8))
+"""Where the direct API also answers, for when it says that another host is meant."""
 
 
 class InteractiveBrokers(Exchange):
-    """IBKR's Client Portal Web API, through a local gateway or with a bearer token.
+    """IBKR's Client Portal Web API, through a local gateway or with a token of one's own.
 
     `account_id` (or IBKR_ACCOUNT_ID) may be left out when the login has one account. Whether it is a paper or a live
-    account is read from the venue. A gateway on this machine needs no `access_token`; any other address takes it from
-    the argument or from IBKR_ACCESS_TOKEN. `certificate` is a PEM file or a SHA-256 fingerprint; without it, a
-    gateway on this machine is trusted on first use and any other host by the machine's authorities.
+    account is read from the venue. `auth` is a way of signing in (`OAuth2`, `OAuth1`, `Bearer`); without it, a gateway
+    on this machine needs none, and any other address takes a bearer token from `access_token` or IBKR_ACCESS_TOKEN.
+    `api_url` is the gateway of this machine, or IBKR's own address when `auth` needs no gateway; `hosts` are others to
+    try when that one answers 410. `certificate` is a PEM file or a SHA-256 fingerprint; without it, a gateway on this
+    machine is trusted on first use and any other host by the machine's authorities. `accept_stock_certificate` accepts
+    on another host the certificate that comes with every gateway.
 
     `accept` opts in to confirmation prompts that are refused by default, by message id, each with a limit of the
-    user's own. `compete` takes the brokerage session away from another program of the same user. `timeout` is in
-    seconds, for each call.
+    user's own; `suppress` names prompts that need not be asked at all. `compete` says whether the brokerage session is
+    taken from another program of the same user: never, once for each time this object is opened, or always.
+
+    `region` says whose nightly resets apply. New orders are refused shortly before and during one, or with
+    `hold_orders_over_reset` taken and sent when the session is back. `notify` is a hook, or several, by which a person
+    hears what must be heard (`horizon.observe.notify`). `requests_per_second` may be 50 instead of 10 with OAuth; the
+    limits are kept together with other programs of the same user, unless a `clock` is given. `timeout` is in seconds,
+    for each call.
     """
 
     feed_name: ClassVar[str] = "ibkr_polling"
@@ -44,55 +63,90 @@ class InteractiveBrokers(Exchange):
         self,
         *,
         account_id: str | None = None,
+        auth: Auth | None = None,
         access_token: str | None = None,
-        api_url: str = GATEWAY_URL,
+        api_url: str | None = None,
+        hosts: Sequence[str] = (),
         certificate: str | Path | None = None,
+        accept_stock_certificate: bool = False,
         accept: Mapping[str, OptIn | str] | None = None,
-        compete: bool = False,
+        suppress: Sequence[str] = (),
+        compete: Compete = "never",
+        region: Region = "US",
+        hold_orders_over_reset: bool = False,
+        requests_per_second: int = REQUESTS_PER_SECOND,
+        notify: Notify | None = None,
         timeout: float = 30.0,
         journal: Journal | Path | None = None,
         guards: Sequence[Guard] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        # other programs keep the machine's time, not that of a clock that was handed in
+        shared = clock is None
         clock = clock or SystemClock()
+        if api_url is None:
+            api_url = GATEWAY_URL if auth is None or auth.person_signs_in else API_URL
+        policy = Policy(accept)
+        auth = _auth(api_url, auth, access_token)
         client = Client(
-            api_url, clock=clock, auth=_auth(api_url, access_token), trust=_trust(certificate), timeout=timeout
+            api_url,
+            clock=clock,
+            auth=auth,
+            trust=gateway_trust(api_url, certificate, accept_stock_certificate=accept_stock_certificate),
+            hosts=tuple(hosts) or _usual_hosts(api_url),
+            limiter=request_limiter(
+                api_url,
+                clock,
+                shared=shared,
+                requests_per_second=requests_per_second,
+                gateway=auth.person_signs_in,
+            ),
+            timeout=timeout,
         )
-        session = Session(client, clock, compete=compete)
-        venue = IbkrVenue(client, session, policy=Policy(accept), clock=clock)
+        self._login = Session(
+            client,
+            clock,
+            compete=compete_of(compete),
+            region=region_of(region),
+            hold_orders_over_reset=hold_orders_over_reset,
+            suppress=policy.suppressible(suppress),
+        )
+        venue = IbkrVenue(client, self._login, policy=policy, clock=clock)
         super().__init__(
             venue,
             account_id=account_id or os.environ.get("IBKR_ACCOUNT_ID") or None,
             journal=journal,
             guards=guards,
             clock=clock,
+            notify=notify,
         )
         self.market_data: MarketData = venue.market_data
         """Snapshots and their subscriptions."""
 
+    def status(self) -> SessionStatus:
+        """The session at this moment: tiers with their ages, accounts, request budget, the next reset."""
+        return self._login.status()
 
-def _auth(api_url: str, access_token: str | None) -> Auth:
+
+def _usual_hosts(api_url: str) -> Sequence[str]:
+    return API_HOSTS if urlsplit(api_url).hostname == urlsplit(API_URL).hostname else ()
+
+
+def _auth(api_url: str, auth: Auth | None, access_token: str | None) -> Auth:
     address = urlsplit(api_url)
     host = address.hostname or ""
     if address.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"expected an address such as {GATEWAY_URL}, found {api_url!r}")
+    if auth is not None:
+        if access_token is not None:
+            raise ConfigurationError("expected auth= or access_token=, found both: leave one out")
+        return auth
     if is_loopback(host):
         # the gateway has signed in itself; a token given for it is a placeholder
         return LocalGateway(access_token or "")
     if access_token is None and not os.environ.get(TOKEN_VARIABLE):
         raise ConfigurationError(
-            f"{host or api_url} needs an access token: give access_token= or set {TOKEN_VARIABLE}, "
+            f"{host or api_url} needs an access token: give auth=, access_token= or set {TOKEN_VARIABLE}, "
             f"or use the gateway on this machine ({GATEWAY_URL})"
         )
     return Bearer(access_token)
-
-
-def _trust(certificate: str | Path | None) -> Trust | None:
-    if certificate is None:
-        return None
-    text = str(certificate)
-    if isinstance(certificate, Path) or "/" in text or text.endswith((".pem", ".crt", ".cer")):
-        if not Path(text).is_file():
-            raise ConfigurationError(f"expected a PEM file with the gateway's certificate, found nothing at {text}")
-        return CertificateFile(text)
-    return PinnedCertificate(text)

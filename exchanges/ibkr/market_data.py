@@ -72,7 +72,8 @@ class MarketData:
     """The venue's snapshots. `latest` keeps the last quote of each market for whoever must judge its age.
 
     `prepare` is called with market ids that are new to the session before their first snapshot: derivatives answer
-    nothing until their underlying has been searched.
+    nothing until their underlying has been searched. `tell` is called with what is wrong with the data as a whole, by
+    what each market last said, and what to do; with two empty texts when nothing is.
     """
 
     def __init__(
@@ -82,11 +83,14 @@ class MarketData:
         *,
         exchange: str,
         prepare: Callable[[Sequence[MarketId]], Awaitable[None]] | None = None,
+        tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._exchange = exchange
         self._prepare = prepare
+        self._tell = tell
+        self._codes: dict[str, str] = {}
         self._latest: dict[MarketId, Quote] = {}
         self._known: set[str] = set()
         self.lines = DataLines(DATA_LINES)
@@ -177,7 +181,24 @@ class MarketData:
     def forget(self) -> None:
         """After a new session: every conid is new again."""
         self._known.clear()
+        self._codes.clear()
         self.lines.free_all()
+
+    async def restore(self) -> None:
+        """After a new session: open the streams again that were open, so that their prices are there when they are
+        read. Until then every conid counts as new."""
+        before = list(self._known)
+        self.forget()
+        self.lines.take(before)
+        if before and self._prepare is not None:
+            await self._prepare([MarketId(conid) for conid in before])
+        fields = ",".join(FIELDS[name] for name in _QUOTE_FIELDS)
+        for start in range(0, len(before), SNAPSHOT_CONIDS):
+            await self._client.get(
+                "/iserver/marketdata/snapshot",
+                list[SnapshotRow],
+                params={"conids": ",".join(before[start : start + SNAPSHOT_CONIDS]), "fields": fields},
+            )
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -198,7 +219,30 @@ class MarketData:
             chunk = conids[start : start + SNAPSHOT_CONIDS]
             rows |= await self._chunk(chunk, fields, row_type, conid_of, complete)
         self._known.update(rows)
+        self._tell_of_data(rows)
         return rows
+
+    def _tell_of_data(self, rows: Mapping[str, SnapshotRow] | Mapping[str, SnapshotFields]) -> None:
+        """Data is down as a whole when the agreement is missing, or when nothing that was asked for is subscribed."""
+        if self._tell is None:
+            return
+        for conid, row in rows.items():
+            code = row.availability if isinstance(row, SnapshotRow) else str(row.get(FIELDS["availability"]) or "")
+            if code:
+                self._codes[conid] = code[:1]
+        letters = set(self._codes.values())
+        if "O" in letters:
+            self._tell(
+                "the yearly market-data agreement of this user is not acknowledged",
+                "acknowledge it in IBKR's Client Portal, under the market-data settings",
+            )
+        elif letters == {"N"}:
+            self._tell(
+                "no market data is subscribed for what was asked for",
+                "subscribe to it in IBKR's Client Portal, or share the live user's data with the paper user",
+            )
+        else:
+            self._tell("", "")
 
     async def _chunk(
         self,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from exchanges.ibkr.account import AccountReader
+from exchanges.ibkr.away import Holdings
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import Policy, Ticket
 from exchanges.ibkr.forecastex import Forecasts
@@ -36,7 +37,6 @@ from horizon.model import (
     OrderType,
     Position,
     Quote,
-    SessionState,
     instrument,
 )
 from horizon.ports import Capabilities, Confirm, PutVenueEvent
@@ -60,11 +60,14 @@ class IbkrVenue:
         self._name = name
         self._put: PutVenueEvent = _nowhere
         self._polling: asyncio.Task[None] | None = None
-        self._was_ready = False
+        self._holdings = Holdings()
+        self._used: set[AccountId] = set()
         selection = AccountSelection(client, session)
         self.markets = Markets(client, exchange=name)
         self.forecasts = Forecasts(client, clock, self.markets, exchange=name)
-        self.market_data = MarketData(client, clock, exchange=name, prepare=self.markets.prepare)
+        self.market_data = MarketData(
+            client, clock, exchange=name, prepare=self.markets.prepare, tell=session.data_seen
+        )
         self._account = AccountReader(client, clock, session, selection, self.markets.facts, exchange=name)
         self._orders = Orders(
             client,
@@ -75,6 +78,8 @@ class IbkrVenue:
             policy=policy or Policy(),
         )
         self._stream = OrderStream(self._orders.todays_orders, self._account.fills, clock, exchange=name)
+        # In this order: a new session has forgotten searches, streams and warm caches.
+        session.on_established += [self._forget, self._catch_up, self.market_data.restore]
 
     @property
     def name(self) -> str:
@@ -95,7 +100,7 @@ class IbkrVenue:
     async def open(self, put: PutVenueEvent) -> None:
         """Sign in, and from then on report session changes, order changes, fills and notices to `put`."""
         self._put = put
-        await self._session.open(self._take_session)
+        await self._session.open(put)
         self._account.primed(self._session.portfolio_accounts)
         if self._polling is None:
             self._polling = asyncio.create_task(self._stream.run(put), name=f"{self._name} order polling")
@@ -163,12 +168,15 @@ class IbkrVenue:
         return await self._account.fills(account_id, days)
 
     async def positions(self, account_id: AccountId) -> Sequence[Position]:
-        return await self._account.positions(account_id)
+        positions = await self._account.positions(account_id)
+        self._holdings.read(account_id, positions, self._clock.now())
+        return positions
 
     async def balances(self, account_id: AccountId) -> Account:
         return await self._account.balances(account_id)
 
     def watch(self, account_id: AccountId, *, orders: bool, fills: bool) -> None:
+        self._used.add(account_id)
         self._stream.watch(account_id, orders=orders, fills=fills)
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -213,13 +221,29 @@ class IbkrVenue:
     def _tell(self, text: str) -> None:
         self._put(Notice(exchange=self._name, time=self._clock.now(), level=NoticeLevel.WARNING, text=text))
 
-    def _take_session(self, state: SessionState) -> None:
-        if state.ready and not self._was_ready:
-            # A new session has forgotten searches, streams and warm caches.
-            for part in (self.markets, self.market_data, self._account):
-                part.forget()
-        self._was_ready = state.ready
-        self._put(state)
+    async def _forget(self) -> None:
+        self.markets.forget()
+        self._account.forget()
+        self._account.primed(self._session.portfolio_accounts)
+
+    async def _catch_up(self) -> None:
+        """Report what happened while the session was away: orders and fills as they are, positions as a notice."""
+        accounts = self._session.accounts
+        used = {*self._used, *self._holdings.accounts} or {accounts[0].account_id}
+        known = [each.account_id for each in accounts if each.account_id in used]
+        await self._stream.reread(known, self._put)
+        for account_id in known:
+            if account_id not in self._holdings.accounts:
+                continue
+            fills = await self._account.fills(account_id)
+            positions = await self._account.positions(account_id)
+            changes = self._holdings.changes(account_id, positions, fills)
+            self._holdings.read(account_id, positions, self._clock.now())
+            if changes:
+                self._tell(
+                    f"positions of {account_id} changed while the session was away, and no fill of the day explains "
+                    f"it: {', '.join(changes)}"
+                )
 
 
 class _Surroundings:

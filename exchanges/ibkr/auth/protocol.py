@@ -1,7 +1,7 @@
 """What the client and the session ask of a way of signing in."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -84,4 +84,13 @@ class Auth(Protocol):
 
     def socket_query(self) -> Mapping[str, str]:
         """What the websocket's address carries, by name: secrets."""
+        ...
+
+
+@runtime_checkable
+class ChecksIp(Protocol):
+    """A way of signing in that names the address from which requests come."""
+
+    def check_ip(self, found: str | None) -> None:
+        """Raise ConfigurationError when the venue saw another address than the one that was configured."""
         ...

@@ -13,6 +13,9 @@ from horizon.errors import ConfigurationError
 LAST_HOP: Final = 5
 """Prompts follow each other; chains of three have been seen. The sixth is answered no."""
 
+MOST_SUPPRESSED: Final = 51
+"""How many ids one session may suppress."""
+
 _CASH: Final = re.compile(r"cash[- ]quantity", re.IGNORECASE)
 _QUOTES_A_LIMIT: Final = re.compile(
     r"(exceeds?|limit of|constraint of|maximum of|more than|greater than)\D{0,80}\d", re.IGNORECASE | re.DOTALL
@@ -60,6 +63,30 @@ class Policy:
         if stray := _unexplained(message_ids, messages):
             return _no(f"no known message id explains this text: {_short(stray)}")
         return Advice(accepted=True, reason="; ".join(reasons))
+
+    def suppressible(self, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """The ids, checked: prompts that the venue need not ask because the answer would be yes whatever they say.
+
+        Raises ConfigurationError for any other, and for one with a limit of the user's own: what is not asked can't be
+        checked against it.
+        """
+        if len(message_ids) > MOST_SUPPRESSED:
+            raise ConfigurationError(f"expected at most {MOST_SUPPRESSED} ids to suppress, found {len(message_ids)}")
+        for message_id in message_ids:
+            rule, opted_in = TABLE.get(message_id), self._accept.get(message_id)
+            if rule is None:
+                raise ConfigurationError(
+                    f"cannot suppress {message_id!r}: it is not a known message id; known are {', '.join(sorted(TABLE))}"
+                )
+            if opted_in is not None and opted_in.has_limit:
+                raise ConfigurationError(
+                    f"cannot suppress {message_id} ({rule.subject}): your own limit for it could not be checked then"
+                )
+            if rule.default is not Default.ACCEPT and opted_in is None:
+                raise ConfigurationError(
+                    f"cannot suppress {message_id} ({rule.subject}): it is refused by default; opt in with accept= first"
+                )
+        return tuple(dict.fromkeys(message_ids))
 
     def _advise_one(self, ticket: Ticket, message_id: str, texts: Sequence[str]) -> Advice:
         rule = TABLE.get(message_id)

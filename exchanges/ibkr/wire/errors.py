@@ -18,6 +18,8 @@ class Problem(StrEnum):
     NOT_PRIMED = "the accounts were not asked for first"
     PACING = "too many requests"
     BUSY = "too many at once"
+    WRONG_HOST = "another numbered host is meant"
+    NOT_ADMITTED = "the gateway serves other addresses"
     DOWN = "the venue can't answer"
     REFUSED = "refused"
     UNREADABLE = "not the documented shape"
@@ -42,10 +44,15 @@ BY_TEXT: tuple[tuple[str, Problem], ...] = (
 
 BY_STATUS: Mapping[int, Problem] = {
     401: Problem.SIGNED_OUT,
+    410: Problem.WRONG_HOST,
     # A cold notification counter says "waiting for reply".
     423: Problem.DOWN,
     429: Problem.PACING,
 }
+
+
+NOT_ADMITTED_TEXT = "access denied"
+"""All that the gateway says to an address which its conf.yaml does not let in."""
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True):
@@ -79,6 +86,8 @@ def find_problem(status: int, location: str, content: bytes) -> Finding | None:
         "" if html else content.decode("utf-8", "replace")
     )
     problem = _by_text(text) or BY_STATUS.get(status)
+    if status == 403 and text.strip().lower() == NOT_ADMITTED_TEXT:
+        problem = Problem.NOT_ADMITTED
     if problem is None and status >= 500:
         problem = Problem.DOWN
     if problem is None:

@@ -65,6 +65,8 @@ class SsoValidation(Private, frozen=True):
     """`GET /sso/validate` (gateway and OAuth 2.0 only, one a minute)."""
 
     USER_NAME: str | None = None
+    IP: str | None = None
+    """The address from which the sign-in was made, as the venue saw it."""
     RESULT: bool | None = None
     LOGIN_TYPE: int | None = None
     """1 live, 2 paper; the published schema spells it `loginType`."""
