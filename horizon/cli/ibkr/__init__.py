@@ -2,10 +2,11 @@
 
 import typer
 
-from horizon.cli.ibkr import trust
+from horizon.cli.ibkr import gateway, trust
 
 app = typer.Typer(help="Interactive Brokers: its gateway, and whom to trust there.", no_args_is_help=True)
 app.command("trust")(trust.command)
+app.add_typer(gateway.app, name="gateway")
 
 
 @app.callback()
