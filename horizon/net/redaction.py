@@ -14,7 +14,8 @@ _SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "set-cookie", "proxy-authorization", "x-sess-uuid", "kalshi-access-signature"}
 )
 _NAMES_OF_SECRETS = (
-    "access_token|refresh_token|id_token|bearer_token|oauth_token|oauth_token_secret|oauth_signature|oauth_verifier"
+    "access_token|access_token_secret|assertion|bearer|passphrase|prepend|consumer_key"
+    "|refresh_token|id_token|bearer_token|oauth_token|oauth_token_secret|oauth_signature|oauth_verifier"
     "|live_session_token|live_session_token_signature|diffie_hellman_challenge|diffie_hellman_response"
     "|client_assertion|client_secret|consumer_secret|secret|password|passwd|pwd|token|api_key|apikey|private_key"
     "|session|sessionId|session_id|sessionid|x-sess-uuid|credential|MAC|hardware_info"

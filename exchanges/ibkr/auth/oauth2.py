@@ -260,7 +260,7 @@ def _text(name: str, text: str, *, spaces: bool = False) -> str:
     if not isinstance(text, str) or not can_be_token(shown):
         found = "nothing" if text in (None, "") else "something else"
         raise ConfigurationError(
-            f"expected {name}= as it stands in the venue's registration, without spaces, found {found}: correct {name}="
+            f"expected {name} as it stands in the venue's registration, without spaces, found {found}: correct {name}"
         )
     return text
 

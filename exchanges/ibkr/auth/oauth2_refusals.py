@@ -139,9 +139,9 @@ def _remedy(step: Step, response: Response, words: str, asked: Asked) -> str:
     if step is Step.SESSION and _IP.search(words):
         return f"set ip= to the public address from which this machine reaches the venue, found {asked.ip!r}"
     if step is Step.SESSION and _USER.search(words):
-        return "correct username=, the name the user signs in with, and have it linked to the client"
+        return "correct the username, the name the user signs in with, and have it linked to the client"
     if step is Step.SESSION:
-        return f"check username= and ip= ({asked.ip!r}), and that the user is linked to the client"
+        return f"check the username and ip={asked.ip!r}, and that the user is linked to the client"
     if _CLIENT.search(words):
         return "check client_id= and key_id=, and that the public half of this key is registered under them"
     return (
