@@ -109,6 +109,7 @@ class Exchange:
         if self._orders is not None:
             await self._orders.close()
             self._orders = None
+            self._session_changed.set()
         await self._venue.close()
         if self._journal is not None:
             self._journal.close()
@@ -242,7 +243,7 @@ class Exchange:
     async def submit_group(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
         """Send a bracket or group as one call. If one of it is refused here, none of it leaves."""
         self._trading()
-        while self.session is not None and self.session.holding and not self.session.ready:
+        while self.is_open and self.session is not None and self.session.holding and not self.session.ready:
             self._session_changed.clear()
             await self._session_changed.wait()
         return await self._trading().submit(requests)

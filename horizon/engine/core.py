@@ -11,6 +11,7 @@ from typing import Any
 
 from horizon.accounting import Ledger
 from horizon.engine.context import CoreContext
+from horizon.engine.held_back import HeldBack
 from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError, InvalidOrder
 from horizon.guards import Guard, check_again, check_all
@@ -220,7 +221,7 @@ class Core:
 
     def refuses_now(self, effect: Send) -> tuple[str, str] | None:
         """(rule, reason) of the first guard that no longer lets an order pass which was held back."""
-        held = _HeldBack(self, self._desks[effect.exchange], effect)
+        held = HeldBack(self, self._desks[effect.exchange], effect)
         for request in effect.requests:
             refusal = check_again(self._guards, request, held)
             if refusal is not None:
@@ -377,32 +378,3 @@ class Core:
             for order in desk.open_orders():
                 if self._cancel_protective or not order.request.protective:
                     desk.cancel(order.client_order_id, self.now)
-
-
-class _HeldBack:
-    """What guards may look at when orders leave that were held back: everything, without these orders themselves."""
-
-    def __init__(self, core: Core, desk: Desk, effect: Send) -> None:
-        self._core = core
-        self._desk = desk
-        self._ids = frozenset(request.client_order_id for request in effect.requests)
-        self.passed: list[OrderRequest] = []
-        """A limit holds for a group as a whole."""
-
-    @property
-    def now(self) -> int:
-        return self._core.now
-
-    def market(self, instrument: Instrument) -> Market | None:
-        return self._core.market(instrument)
-
-    def quote(self, instrument: Instrument) -> Quote | None:
-        return self._core.quote(instrument)
-
-    def position(self, instrument: Instrument) -> Decimal:
-        return self._core.position(instrument)
-
-    def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        held = self.position(instrument)
-        low, high = self._desk.extremes(instrument, without=self._ids, also=self.passed)
-        return held + low, held + high

@@ -2,8 +2,7 @@
 
 One deque is the inbox, with one wake-up for however many events arrive at once. Per event: record it, handle it,
 commit what must be durable, pass the effects to the sender of their exchange. Senders work in order, so a prompt is
-answered before the next order leaves. While the session is down and orders are held (`SessionState.holding`), orders
-are set aside, and leave when it is ready again: checked by the guards once more, against the latest quotes.
+answered before the next order leaves.
 """
 
 import asyncio
@@ -11,10 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
-
 from horizon.clock import NANOSECONDS, Clock, SystemClock
 from horizon.engine.core import Core
+from horizon.engine.sender import Sender
 from horizon.errors import HorizonError
 from horizon.exchange import Exchange
 from horizon.model import (
@@ -23,14 +21,13 @@ from horizon.model import (
     Notice,
     NoticeLevel,
     Order,
-    OrderReport,
     OrderRequest,
     OrderStatus,
     Start,
     Stop,
     split_instrument,
 )
-from horizon.orders.effects import Effect, Find, Send
+from horizon.orders.effects import Send
 from horizon.ports import Feed, JournalRecord
 
 _SLOW_CALLBACK = 0.1
@@ -39,7 +36,6 @@ _CHECKPOINT = 30.0
 """Seconds of the machine's time between two checkpoints of the recording: what a crash may cost of it."""
 _LOOK_AT_FEEDS = 10.0
 """Seconds of the clock between two looks at how the feeds are."""
-_NEVER_LEFT = "cancelled before it left"
 _SETTLE = 40.0
 """Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
 
@@ -50,105 +46,6 @@ class EventRecorder(Protocol):
     def record(self, event: CoreEvent) -> None: ...
     def record_request(self, request: OrderRequest) -> None: ...
     def flush(self) -> None: ...
-
-
-class _Sender:
-    """Carries out the effects of one exchange, one after the other."""
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        put: Callable[[CoreEvent], None],
-        core: Core,
-        tasks: asyncio.TaskGroup,
-    ) -> None:
-        self._exchange = exchange
-        self._put = put
-        self._clock = exchange.clock
-        self._core = core
-        self._tasks = tasks
-        self._look_ups: set[asyncio.Task[object]] = set()
-        self._executor = exchange.attach(put)
-        self._queue: deque[Effect] = deque()
-        self._held: deque[Send] = deque()
-        self._wake = asyncio.Event()
-
-    def add(self, effect: Effect) -> None:
-        self._queue.append(effect)
-        self._wake.set()
-
-    def look_again(self) -> None:
-        """Something has happened: held orders may leave now, or may have been cancelled."""
-        if self._held:
-            self._wake.set()
-
-    def drop_held(self) -> None:
-        """Nothing that is held leaves any more."""
-        for effect in self._held:
-            self._report(effect, OrderStatus.CANCELED, "the run ended before the session was back: it never left")
-        self._held.clear()
-
-    async def run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._release()
-            while self._queue:
-                effect = self._queue.popleft()
-                if isinstance(effect, Send) and self._core.is_holding(self._exchange.name):
-                    self._held.append(effect)
-                elif isinstance(effect, Find):
-                    # a look-up waits for the venue's lists to be fresh: other orders need not wait with it
-                    look_up = self._tasks.create_task(self._executor.perform(effect, self._put))
-                    self._look_ups.add(look_up)
-                    look_up.add_done_callback(self._look_ups.discard)
-                elif (current := self._current(effect)) is not None:
-                    await self._executor.perform(current, self._put)
-                    await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
-
-    async def _release(self) -> None:
-        """Forget at once what was cancelled meanwhile; send the rest, in its order, once it is held no longer."""
-        for effect in [each for each in self._held if self._core.is_unwanted(each)]:
-            self._held.remove(effect)
-            self._report(effect, OrderStatus.CANCELED, _NEVER_LEFT)
-        while self._held and not self._core.is_holding(self._exchange.name):
-            effect = self._held.popleft()
-            refusal = self._core.refuses_now(effect)
-            if refusal is not None:
-                self._report(effect, OrderStatus.REJECTED, f"{refusal[0]}: held over a reset, and now {refusal[1]}")
-            elif (current := self._current(effect)) is not None:
-                await self._executor.perform(current, self._put)
-            await self._clock.sleep(0)  # the core sees what came of it before the next effect leaves
-
-    def end_look_ups(self) -> None:
-        """Ask no more what became of orders in doubt."""
-        for look_up in self._look_ups:
-            look_up.cancel()
-
-    def _current(self, effect: Effect) -> Effect | None:
-        """The effect on the order as it is now: it may have got its venue's id, or its end, while the effect waited."""
-        if isinstance(effect, Send):
-            if not self._core.is_unwanted(effect):
-                return effect
-            self._report(effect, OrderStatus.CANCELED, _NEVER_LEFT)
-            return None
-        if isinstance(effect, Find):
-            return effect
-        order = self._core.order(effect.order.client_order_id) or effect.order
-        return None if order.is_done else msgspec.structs.replace(effect, order=order)
-
-    def _report(self, effect: Send, status: OrderStatus, reason: str) -> None:
-        """Say what became of orders that never left."""
-        for request in effect.requests:
-            report = OrderReport(
-                exchange=self._exchange.name,
-                account_id=request.account_id,
-                time=self._clock.now(),
-                status=status,
-                client_order_id=request.client_order_id,
-                reason=reason,
-            )
-            self._put(report)
 
 
 class LiveShell:
@@ -176,7 +73,7 @@ class LiveShell:
         self._broken: Exception | None = None
         self._inbox: deque[CoreEvent] = deque()
         self._wake = asyncio.Event()
-        self._senders: dict[str, _Sender] = {}
+        self._senders: dict[str, Sender] = {}
         self._stopwatch = SystemClock()
         self._stopping = False
         self._checkpoint = self._stopwatch.monotonic()
@@ -200,7 +97,7 @@ class LiveShell:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._senders = {
-                    name: _Sender(exchange, self.put, self._core, tasks) for name, exchange in self._exchanges.items()
+                    name: Sender(exchange, self.put, self._core, tasks) for name, exchange in self._exchanges.items()
                 }
                 background = [tasks.create_task(sender.run()) for sender in self._senders.values()]
                 self._take(start)

@@ -192,7 +192,8 @@ async def test_one_stream_too_many_is_refused_before_it_is_asked_for(market_data
     await market_data.unsubscribe(names(1))
     await market_data.quotes([SPY])
     assert len(market_data.lines) == DATA_LINES
-    market_data.forget()
+    host.on("GET /iserver/marketdata/unsubscribeall", {"unsubscribed": True})
+    await market_data.unsubscribe_all()
     assert len(market_data.lines) == 0
 
 
