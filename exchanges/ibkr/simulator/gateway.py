@@ -20,7 +20,7 @@ from exchanges.ibkr.simulator.life import Life
 from exchanges.ibkr.simulator.login_pages import LOGIN_ADDRESS, PHONE
 from exchanges.ibkr.simulator.logins import LoginDesk
 from exchanges.ibkr.simulator.occurrences import schedule
-from exchanges.ibkr.simulator.opening import DEFAULT_VOLATILITY, opening_state, price_path
+from exchanges.ibkr.simulator.opening import DEFAULT_DAYS, DEFAULT_VOLATILITY, opening_state, price_path
 from exchanges.ibkr.simulator.pacing import PENALTY, PER_SECOND, Pacing, limits
 from exchanges.ibkr.simulator.resets import WINDOWS, Region, Resets, Window
 from exchanges.ibkr.simulator.session import Session
@@ -57,7 +57,8 @@ class Simulator(Controls):
         async with Simulator() as gateway:
             gateway.base_url            # https://localhost:PORT/v1/api
 
-    `prices` is SPY's path (a seeded random walk otherwise), moved to begin now unless it covers the clock's time.
+    `prices` is SPY's path, moved to begin now unless it covers the clock's time; otherwise a seeded random walk with
+    `days` of trading.
     `event_volatility` is that of the event model, measured on the path when absent. `directory` keeps the certificate;
     without one it is made anew in a temporary folder. `prompts=False` asks no questions about orders.
 
@@ -83,6 +84,7 @@ class Simulator(Controls):
         plain_http: bool = False,
         clock: Clock | None = None,
         prices: PricePath | None = None,
+        days: int = DEFAULT_DAYS,
         seed: int = 7,
         faults: FaultPlan | Iterable[Fault | Event] | None = None,
         pacing: bool = True,
@@ -138,7 +140,7 @@ class Simulator(Controls):
         penalty = PENALTY if penalty_box is True else penalty_box or None
         start = self._clock.now()
         self.state = opening_state(
-            price_path(prices, now=start, seed=seed),
+            price_path(prices, now=start, seed=seed, days=days),
             clock=self._clock,
             session=session,
             pacing=Pacing(self._clock, limits(requests_per_second) if pacing else (), penalty=penalty),

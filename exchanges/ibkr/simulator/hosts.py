@@ -48,10 +48,6 @@ class Hosts:
     def ports(self) -> list[int]:
         return self._wanted
 
-    @property
-    def is_running(self) -> bool:
-        return self._started is not None
-
     async def start(self) -> None:
         """Listen. Raises ConfigurationError when a port can't be had."""
         async with contextlib.AsyncExitStack() as started:

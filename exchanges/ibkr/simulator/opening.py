@@ -20,20 +20,20 @@ from horizon.simulation.prices import PricePath, SyntheticPath
 
 _CASH = (Decimal(100_000), Decimal(50_000))
 DEFAULT_VOLATILITY = 0.18
-_DEFAULT_DAYS = 3
+DEFAULT_DAYS = 3
 _OPEN_SINCE = 30 * 60 * NANOSECONDS
 """Without given prices the market opened half an hour ago, and there is a day before to look back at."""
 _OTHERS = ((AAPL, "AAPL", 232.0, 0.25), (QQQ, "QQQ", 520.0, 0.22), (IBM, "IBM", 240.0, 0.2), (4815, "BBVA", 17.0, 0.25))
 
 
-def price_path(prices: PricePath | None, *, now: int, seed: int) -> PricePath:
-    """The path of SPY: the given one, moved to begin now unless it covers now; a seeded random walk without one."""
+def price_path(prices: PricePath | None, *, now: int, seed: int, days: int) -> PricePath:
+    """The path of SPY: the given one, moved to begin now unless it covers now; a seeded random walk of so many days
+    without one."""
     if prices is not None:
         return prices if prices.start <= now < prices.end else prices.shifted(now)
     day, opened = 86_400 * NANOSECONDS, now - _OPEN_SINCE
     sessions = [
-        TradingSession(opens=opened + n * day, closes=opened + n * day + 23_400 * NANOSECONDS)
-        for n in range(-1, _DEFAULT_DAYS)
+        TradingSession(opens=opened + n * day, closes=opened + n * day + 23_400 * NANOSECONDS) for n in range(-1, days)
     ]
     return SyntheticPath(
         "SPY",

@@ -130,6 +130,8 @@ class Session:
         """A person signs in, and the gateway opens the brokerage session by itself. False in a downtime."""
         if self.life.is_down:
             return False
+        if not self.logged_in:
+            self.life.note("gateway", up=True, cause="a person signed in")
         self._number += 1
         self._signed_in_at = self._agenda.now()
         self.logged_in = True
@@ -138,7 +140,6 @@ class Session:
         self.life.sign_ins += 1
         self.life.human_logins += 1
         self._expect_expiry()
-        self.life.note("gateway", up=True, cause="a person signed in")
         if brokerage_after:
             self._own_init = self._agenda.after(brokerage_after, self.establish)
         else:
