@@ -46,6 +46,10 @@ def ibkr(
     second_factor: Annotated[
         bool, typer.Option("--second-factor", help="Start signed out; a login asks a simulated phone.")
     ] = False,
+    behind_gateway: Annotated[
+        bool,
+        typer.Option("--behind-gateway", help="With the real gateway's manners as a proxy, and a stock certificate."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="First line on stdout: one JSON object.")] = False,
 ) -> None:
     """An embedded IBKR Client Portal gateway: signed in to a paper login with two accounts."""
@@ -64,6 +68,7 @@ def ibkr(
         region=region.value,
         second_factor=second_factor,
         logged_in=not second_factor,
+        quirks="all" if behind_gateway else (),
     )
     asyncio.run(_serve(gateway, json=json))
 

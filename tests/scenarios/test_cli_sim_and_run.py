@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_plain_http_has_no_certificate() -> None:
         assert said["base_url"].startswith("http://")
         assert said["certificate"] is None
         with urllib.request.urlopen(f"{said['base_url']}/tickle", timeout=10) as answer:
+            assert json.load(answer)["session"]
+
+
+def test_behind_gateway_has_the_real_ones_manners() -> None:
+    with simulator("--behind-gateway") as (_, said):
+        pinned = ssl.create_default_context(cafile=said["certificate"])
+        with pytest.raises(URLError, match="certificate verify failed"):
+            urllib.request.urlopen(f"{said['base_url']}/tickle", context=pinned, timeout=10)
+        unchecked = ssl._create_unverified_context(cafile=said["certificate"])
+        with urllib.request.urlopen(f"{said['base_url']}/tickle", context=unchecked, timeout=10) as answer:
+            assert answer.headers["transfer-encoding"] == "chunked"
+            assert "content-length" not in answer.headers
             assert json.load(answer)["session"]
 
 
