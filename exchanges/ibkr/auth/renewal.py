@@ -63,6 +63,7 @@ class Renewal(Generic[AnyToken]):
         self._token: AnyToken | None = None
         self._refused: AnyToken | None = None
         self._refused_at = 0
+        self._told: AnyToken | None = None
         self._failure: HorizonError | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -105,12 +106,13 @@ class Renewal(Generic[AnyToken]):
                 self._refused, self._refused_at = token, self.clock.now()
             # Wakes `keep`, which goes on trying when this attempt fails.
             self._changed.set()
-            made = await self._newer_than(token)
+            made = self._told = await self._newer_than(token)
             return made.text != token.text
         return not (await self.current()).is_in(refused)
 
     async def keep(self, renewed: Callable[[], None]) -> None:
-        """Renew ahead of time for as long as this runs, and call `renewed` after each newer token, whoever made it."""
+        """Renew ahead of time for as long as this runs, and call `renewed` after each newer token, but not after those
+        of `renew`, whose caller knows."""
         seen = self._token
         while True:
             try:
@@ -120,7 +122,7 @@ class Renewal(Generic[AnyToken]):
                     await self._newer_than(seen)
                 if self._token is not seen:
                     before, seen = seen, self._token
-                    if before is not None:
+                    if before is not None and seen is not self._told:
                         renewed()
             except HorizonError as error:
                 _logger.debug("a token is not renewed yet: %s", error)
