@@ -353,6 +353,20 @@ async def test_a_live_session_token_lasts_a_day_or_as_long_as_chosen(start_gatew
         assert (await consumer.ask("GET", "/tickle")).status_code == 200
 
 
+async def test_no_token_is_given_while_the_upstream_is_down(start_gateway: Any) -> None:
+    """Without the 401 of such nights: it would read like a refused credential."""
+    consumer = await start_oauth1(start_gateway, resets=True)
+    gateway, found = consumer.client.gateway, set()
+    while not gateway.transitions:
+        await consumer.client.clock.advance(300)
+    while not gateway.transitions[-1].up:
+        found.add((await consumer.ask_token())[0].status_code)
+        await consumer.client.clock.advance(60)
+    assert 503 in found
+    assert found <= {200, 503}
+    assert (await consumer.ask_token())[0].status_code == 200
+
+
 async def test_the_next_token_competes_with_the_session_of_the_one_before(consumer: Consumer) -> None:
     await consumer.agree()
     await consumer.init()

@@ -375,6 +375,47 @@ async def test_logging_out_ends_one_bearer_and_not_the_other(program: Program) -
     assert (await program.ask(new, "POST", "/tickle", json={})).status_code == 200
 
 
+async def test_tokens_can_be_made_to_expire_all_at_once(program: Program) -> None:
+    token, old, new = await program.token(), await program.bearer(), await program.bearer()
+    program.client.gateway.expire_tokens()
+    for bearer in (old, new):
+        assert (await program.ask(bearer, "GET", "/tickle")).status_code == 401
+    assert (await program.ask_session(token=token)).status_code == 401
+    assert (await program.ask(await program.bearer(), "GET", "/tickle")).status_code == 200
+
+
+async def test_a_night_ends_the_brokerage_session_and_not_the_bearer(start_gateway: Any) -> None:
+    rules = SignInRules(sso_lifetime=86_400)
+    program = Program(await start_oauth2(start_gateway, resets=True, sign_in_rules=rules))
+    bearer = await program.signed_in()
+    gateway, clock = program.client.gateway, program.client.clock
+    while gateway.transitions[-1].tier != "upstream" and gateway.transitions[-1].cause != "nightly reset":
+        await clock.advance(300)
+    assert (await program.ask(bearer, "GET", "/iserver/accounts")).status_code != 200
+    assert (await program.ask_session()).status_code == 200
+    while gateway.transitions[-1].tier != "upstream" or not gateway.transitions[-1].up:
+        await clock.advance(300)
+    assert is_established(await program.get(bearer, "/iserver/auth/status")) == (True, False, False)
+    assert (await program.init(bearer, compete=False))["established"] is True
+
+
+async def test_only_the_newest_sign_in_is_told_of_as_the_session(program: Program) -> None:
+    await program.signed_in()
+    await program.client.clock.advance(2700)
+    await program.signed_in()
+    await program.client.clock.advance(600)
+    told = [(change.tier, change.up, change.cause) for change in program.client.gateway.transitions]
+    assert told == [
+        ("gateway", True, "a program signed in"),
+        ("brokerage", True, "initialised"),
+        ("brokerage", False, "idle"),
+        ("gateway", True, "a program signed in"),
+        ("brokerage", True, "initialised"),
+        ("brokerage", False, "idle"),
+    ]
+    assert program.client.gateway.sign_ins == 2
+
+
 async def test_each_bearer_has_a_session_id_and_first_reads_of_its_own(program: Program) -> None:
     old = await program.signed_in()
     new = await program.signed_in()

@@ -60,6 +60,7 @@ class BearerAccess:
         self._rules = rules
         self._sessions = SsoSessions(state, rules)
         self._grants: dict[str, _Grant] = {}
+        state.expiries.append(self._grants.clear)
         self._bearers: dict[str, SsoSession] = {}
         self.refusals: list[str] = []
 

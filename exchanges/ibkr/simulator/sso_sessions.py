@@ -86,6 +86,10 @@ class SsoSession(Session):
             self.rival = None
             self.competing = False
 
+    def log_in(self, *, brokerage_after: float = 0.0) -> bool:
+        """No person signs in where programs do."""
+        return False
+
     def drop(self, cause: str = "dropped") -> None:
         if self.is_superseded:
             self.established = False
@@ -129,8 +133,9 @@ class SsoSessions:
         self._state = state
         self._rules = rules
         self._holder: SsoSession | None = None
+        self._all: list[SsoSession] = []
         self._opened = 0
-        state.expiries.append(lambda: state.session.log_out("the token expired"))
+        state.expiries.append(self._expire)
 
     def open(self, credential: OAuth2Client | OAuth1Consumer, lifetime: float) -> SsoSession:
         """One more sign-in, good for so many seconds."""
@@ -149,6 +154,7 @@ class SsoSessions:
         holder = self._holder
         if holder is not None and holder.established and holder.user_name == session.user_name:
             self._meet(session, holder)
+        self._all = [*(each for each in self._all if each.logged_in), session]
         self._state.session = session
         return session
 
@@ -161,6 +167,10 @@ class SsoSessions:
             holder.compete()
             holder.rival = session
         self._holder = session
+
+    def _expire(self) -> None:
+        for session in self._all:
+            session.log_out("the token expired")
 
     def _supersede(self, newest: SsoSession) -> None:
         if newest.established:
