@@ -273,7 +273,11 @@ async def test_sign_ins_are_remembered_over_restarts(venue: Venue, tmp_path: Pat
 @pytest.mark.parametrize(
     ("token", "session", "told"),
     [
-        (problem(400, title="Bad Request"), None, "check client_id=, key_id= and that the public half"),
+        (
+            problem(400, title="Bad Request"),
+            None,
+            "check client_id=, key_id=, that this machine's clock is right and that the public half",
+        ),
         (problem(400, title="Bad Request"), None, "or try audience='https://api.ibkr.com/oauth2/api/v1/token'"),
         (problem(400, detail="Unknown client"), None, "check client_id= and key_id="),
         (problem(400, error="invalid_client", error_description="Invalid signature"), None, "public half of this key"),
@@ -287,7 +291,11 @@ async def test_sign_ins_are_remembered_over_restarts(venue: Venue, tmp_path: Pat
             "check that https://api.ibkr.com is the venue's own address",
         ),
         (granted("", error="no session for planteduser"), None, "check client_id="),
-        (None, problem(401, detail="The access token request is invalid"), "check the username and ip='203.0.113.7'"),
+        (
+            None,
+            problem(401, detail="The access token request is invalid"),
+            "check the username and ip='203.0.113.7', that this machine's clock is right, and",
+        ),
         (None, problem(403, detail="The access token fails to have sufficient scope"), "the scope sso-sessions.write"),
         (
             None,
@@ -523,6 +531,11 @@ def test_an_address_without_tls_is_refused_unless_it_is_this_machine(venue: Venu
         auth.bind("http://api.ibkr.com", venue, SystemClock())
     auth.bind("http://127.0.0.1:5000", venue, venue.clock)
     assert venue.seen == []
+
+
+async def test_a_user_name_that_is_cut_off_is_not_shown_either(venue: Venue) -> None:
+    venue.answers[SESSION] = [problem(400, detail=f"{'x' * 190}{USER} and more {'y' * 100}")]
+    assert USER[:5] not in await refused(bound(venue))
 
 
 async def test_nothing_secret_is_shown_or_logged(venue: Venue, caplog: pytest.LogCaptureFixture) -> None:

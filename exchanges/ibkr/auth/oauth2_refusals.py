@@ -89,10 +89,10 @@ def said(response: Response, username: str = "") -> str:
         text = _words(msgspec.json.decode(content, type=_Problem))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = content.decode("utf-8", "replace")
-    text = extract(text)
     if username:
+        # Before the text is cut short, so that no half of it is left.
         text = re.sub(re.escape(username), MASK, text, flags=re.IGNORECASE)
-    return text or "no text"
+    return extract(text) or "no text"
 
 
 def skew_seconds(headers: Mapping[str, str], now: int) -> float | None:
@@ -115,10 +115,11 @@ def refusal(step: Step, response: Response, asked: Asked, skew: float | None) ->
             f"(`timedatectl set-ntp true` on Linux){_THEN}",
             clock_is_wrong=True,
         )
-    return CredentialRefused(f"{where}: {_remedy(step, response, words, asked)}{_THEN}")
+    clock = ", that this machine's clock is right" if skew is None else ""
+    return CredentialRefused(f"{where}: {_remedy(step, response, words, asked, clock)}{_THEN}")
 
 
-def _remedy(step: Step, response: Response, words: str, asked: Asked) -> str:
+def _remedy(step: Step, response: Response, words: str, asked: Asked, clock: str) -> str:
     page = response.content.lstrip()[:1] == b"<"
     if page:
         return f"check that {asked.base_url} is the venue's own address and that no proxy or firewall answers for it"
@@ -141,11 +142,11 @@ def _remedy(step: Step, response: Response, words: str, asked: Asked) -> str:
     if step is Step.SESSION and _USER.search(words):
         return "correct the username, the name the user signs in with, and have it linked to the client"
     if step is Step.SESSION:
-        return f"check the username and ip={asked.ip!r}, and that the user is linked to the client"
+        return f"check the username and ip={asked.ip!r}{clock}, and that the user is linked to the client"
     if _CLIENT.search(words):
         return "check client_id= and key_id=, and that the public half of this key is registered under them"
     return (
-        f"check client_id=, key_id= and that the public half of this key is registered under them, or try "
+        f"check client_id=, key_id={clock} and that the public half of this key is registered under them, or try "
         f"audience={asked.other_audience!r}"
     )
 
