@@ -4,7 +4,6 @@ The gateway itself says nothing between "not signed in" and "signed in". A progr
 user what to do, and until when, if the program that started the sign-in has left word.
 """
 
-import json
 import logging
 import os
 from enum import StrEnum
@@ -15,6 +14,7 @@ import msgspec
 
 from horizon.clock import NANOSECONDS, to_datetime
 from horizon.directories import state_directory
+from horizon.errors import ConfigurationError
 from horizon.net.tls import is_loopback
 
 STALE_AFTER = 24 * 3600 * NANOSECONDS
@@ -85,9 +85,14 @@ def read_login_note(base_url: str, directory: Path | None = None) -> LoginNote |
 
 
 def write_login_note(base_url: str, note: LoginNote, directory: Path | None = None) -> None:
-    """Leave word; a reader sees the old note or this one, never half of it."""
+    """Leave word; a reader sees the old note or this one, never half of it. ConfigurationError when that fails."""
     file = note_file(base_url, directory)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(msgspec.to_builtins(note), indent=1) + "\n", "utf-8")
-    fresh.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(note)) + b"\n")
+        fresh.replace(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"expected to write how far the sign-in has come to {file}: {error.strerror}; make its folder writable"
+        ) from error

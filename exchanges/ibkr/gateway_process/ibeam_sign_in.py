@@ -125,7 +125,10 @@ class IbeamSignIn:
         inputs, outputs = folder / "inputs", folder / "outputs"
         inputs.mkdir()
         outputs.mkdir()
-        environment = {name: value for name in _INHERITED if (value := os.environ.get(name)) is not None}
+        # what the user has set for ibeam (how to find the second factor, a paper user) stays, what follows overrides it
+        environment = {
+            name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("IBEAM_")
+        }
         environment |= {
             "IBEAM_ACCOUNT": self._credentials.username,
             "IBEAM_PASSWORD": self._credentials.password,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from exchanges.ibkr.gateway_process.record import gateways_directory
+from horizon.errors import ConfigurationError
 from horizon.net.redaction import extract
 
 _LINES: Final = 8
@@ -12,12 +13,20 @@ _TAIL_BYTES: Final = 32_768
 
 
 def fresh_log(port: int) -> Path:
-    """An empty file that only its owner can read; what was there is kept as `.previous`."""
+    """An empty file that only its owner can read; what was there is kept as `.previous`.
+
+    Raises ConfigurationError when it can't be written.
+    """
     file = gateways_directory() / f"gateway-{port}.log"
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if file.exists():
-        file.replace(file.with_suffix(".log.previous"))
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if file.exists():
+            file.replace(file.with_suffix(".log.previous"))
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"expected to write the gateway's log to {file}: {error.strerror}; make its folder writable"
+        ) from error
     return file
 
 

@@ -51,7 +51,11 @@ def read_record(port: int) -> GatewayRecord | None:
         return msgspec.json.decode(file.read_bytes(), type=GatewayRecord)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(
+            f"expected to read what is remembered of the gateway from {file}: {error.strerror}; make its folder yours"
+        ) from error
+    except msgspec.DecodeError as error:
         raise ConfigurationError(
             f"expected what is remembered of the gateway at port {port} in {file}, found a damaged file ({error}): "
             f"end that gateway by hand, then remove the file"
@@ -59,12 +63,17 @@ def read_record(port: int) -> GatewayRecord | None:
 
 
 def write_record(record: GatewayRecord) -> None:
-    """Remember a gateway."""
+    """Remember a gateway. Raises ConfigurationError when that can't be written."""
     file = _file(record.port)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-    fresh.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+        fresh.replace(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"expected to write what is known of the gateway to {file}: {error.strerror}; make its folder writable"
+        ) from error
 
 
 def forget_record(port: int) -> None:

@@ -65,10 +65,10 @@ async def wait_for_sign_in(client: Client, clock: Clock, until: int, told: Calla
         state = await sign_in_state(client)
         if state.signed_in:
             return True
-        if state.text != last:
-            last = state.text
-            told(last)
         left = (until - clock.now()) / NANOSECONDS
         if left <= 0:
             return False
+        if state.text != last:
+            last = state.text
+            told(last)
         await clock.sleep(min(BETWEEN_QUESTIONS, left))

@@ -62,6 +62,7 @@ async def start_gateway(
     running = await running_gateway(port)
     if running is not None:
         tell(f"a gateway runs at port {port} already (pid {running.pid}): it is used")
+        await _until_it_answers(running, clock, seconds, "; end it with `horizon ibkr gateway stop`")
         return running
     java = await find_java(clock)
     await refuse_taken_port(port)
@@ -74,12 +75,12 @@ async def start_gateway(
         directory=str(chosen.path),
         log=str(log),
         started=clock.now(),
-        processes=(await _launch(chosen, java, configuration, log, clock),),
+        processes=await _launch(chosen, java, configuration, log, clock),
         certificate="" if certificate is None else str(certificate.pem),
     )
     write_record(record)
     try:
-        shown = await _until_it_answers(record, clock, seconds)
+        shown = await _until_it_answers(record, clock, seconds, " and was ended")
         record = replace(record, processes=await _all_processes(record))
         _check_certificate(certificate, shown)
     except BaseException:
@@ -115,7 +116,10 @@ async def _certificate(
     return await own_certificate(directory, keytool, clock)
 
 
-async def _launch(directory: GatewayDirectory, java: Java, configuration: str, log: Path, clock: Clock) -> Process:
+async def _launch(
+    directory: GatewayDirectory, java: Java, configuration: str, log: Path, clock: Clock
+) -> tuple[Process, ...]:
+    """The run script; or what it left running, if it has ended already."""
     # unzip does not always keep the script executable
     shell = shutil.which("bash") or "/bin/sh"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_KEPT_FROM_THE_GATEWAY)}
@@ -133,13 +137,12 @@ async def _launch(directory: GatewayDirectory, java: Java, configuration: str, l
     pid = int(output)
     # in a session of its own, whose group has the number of the launcher
     members = await group_members(launcher.pid)
-    found = next((process for process in members if process.pid == pid), None)
-    if found is None:
-        raise VenueUnavailable(f"the gateway ended as soon as it was started; {quoted(log)}")
-    return found
+    if not members:
+        raise VenueUnavailable(f"the gateway ended before it answered; {quoted(log)}")
+    return tuple(process for process in members if process.pid == pid) or members
 
 
-async def _until_it_answers(record: GatewayRecord, clock: Clock, seconds: float) -> str:
+async def _until_it_answers(record: GatewayRecord, clock: Clock, seconds: float, otherwise: str) -> str:
     """The fingerprint of the certificate that it shows."""
     log = Path(record.log)
     until = clock.monotonic() + seconds
@@ -147,11 +150,11 @@ async def _until_it_answers(record: GatewayRecord, clock: Clock, seconds: float)
         try:
             return await fetch_fingerprint("localhost", record.port, clock)
         except VenueUnavailable:
-            if not await still_running(record.processes):
+            if not await group_members(record.processes[0].group):
                 raise VenueUnavailable(f"the gateway ended before it answered; {quoted(log)}") from None
             if clock.monotonic() >= until:
                 raise VenueUnavailable(
-                    f"the gateway did not answer at port {record.port} in {seconds:.0f} s and was ended; {quoted(log)}"
+                    f"the gateway did not answer at port {record.port} in {seconds:.0f} s{otherwise}; {quoted(log)}"
                 ) from None
         await clock.sleep(_BETWEEN_LOOKS)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Start, stop and look at IBKR's gateway on this machine.", no_args_is_help=True)
 
+_TERMINATED = 143
+"""As shells report a program that SIGTERM has ended."""
+
 Port = Annotated[int, typer.Option(help="The gateway's port on this machine.", min=1, max=65535)]
 
 
@@ -53,7 +56,11 @@ def start(
     """Start the gateway and wait until it answers; with --login, until it is signed in."""
     from horizon.cli.ibkr.sign_in import sign_in
 
-    asyncio.run(sign_in(directory, port, login, credentials, wait, once=once, own=not stock_certificate, tell=_tell))
+    work = sign_in(directory, port, login, credentials, wait, once=once, own=not stock_certificate, tell=_tell)
+    try:
+        asyncio.run(work)
+    except asyncio.CancelledError:
+        raise typer.Exit(_TERMINATED) from None
 
 
 @app.command("stop")

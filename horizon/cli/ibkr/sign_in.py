@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ async def sign_in(
         raise ConfigurationError("--credentials and --once go with --login ibeam")
     if login is None and wait is not None:
         raise ConfigurationError("--wait goes with --login: without it nobody is waited for")
+    _end_gently()
     clock = SystemClock()
     with_ibeam = _found(credentials) if login == "ibeam" else None
     record = await start_gateway(directory, clock, port=port, own=own, tell=tell)
@@ -59,6 +61,13 @@ async def sign_in(
             await _by_browser(client, clock, wait, tell)
     finally:
         await client.close()
+
+
+def _end_gently() -> None:
+    """Let SIGTERM do what Ctrl-C does: what was begun is taken back first."""
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _found(credentials: Path | None) -> "tuple[Ibeam, Credentials]":
@@ -115,16 +124,10 @@ async def _kept(signing: "IbeamSignIn", client: "Client", clock: Clock, record: 
     async def alive() -> bool:
         return await running_gateway(record.port) is not None
 
-    keeping = asyncio.ensure_future(
-        keep_signed_in(
-            client, clock, attempt=signing.attempt, next_allowed=signing.next_allowed, alive=alive, tell=tell
-        )
-    )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, keeping.cancel)
     tell("keeping it signed in until Ctrl-C")
     try:
-        await keeping
+        await keep_signed_in(
+            client, clock, attempt=signing.attempt, next_allowed=signing.next_allowed, alive=alive, tell=tell
+        )
     except asyncio.CancelledError:
         print_line(f"the gateway keeps running at {client.base_url}: nobody keeps it signed in any more")

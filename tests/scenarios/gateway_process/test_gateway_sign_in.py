@@ -307,6 +307,18 @@ async def test_the_command_keeps_it_signed_in_until_it_is_ended(ready: Gateway) 
     assert "nobody keeps it signed in any more" in out
 
 
+async def test_the_command_waits_for_a_person_and_says_when_nobody_came(ready: Gateway) -> None:
+    arguments = ("start", "--dir", str(ready.path), "--port", str(ready.port), "--login", "browser", "--wait", "1")
+    code, out, err = await horizon(*arguments)
+    assert code == 1, err
+    assert "nobody signed in within 1 s: the gateway keeps running" in out
+    assert f"open the login page in a browser on this machine: https://localhost:{ready.port}" in err
+    ready.sign_in()
+    code, out, err = await horizon(*arguments)
+    assert code == 0, err
+    assert f"signed in at https://localhost:{ready.port}" in out
+
+
 async def test_what_can_be_refused_is_refused_before_anything_is_started(ready: Gateway) -> None:
     code, _, err = await horizon("start", "--dir", str(ready.path), "--login", "ibeam", "--credentials", "/nowhere")
     assert code == 2

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from exchanges.ibkr.auth.login_note import LoginNote, LoginPhase, write_login_note
 from exchanges.ibkr.gateway_process.configuration import configuration_text
-from exchanges.ibkr.gateway_process.log_file import last_lines
+from exchanges.ibkr.gateway_process.log_file import fresh_log, last_lines
 from exchanges.ibkr.gateway_process.ports import listener_at
 from exchanges.ibkr.gateway_process.processes import Process
 from exchanges.ibkr.gateway_process.record import GatewayRecord, gateways_directory, read_record, write_record
@@ -109,6 +110,20 @@ async def test_a_start_that_is_given_up_leaves_no_process(gateway: Gateway) -> N
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert not any(alive(pid) for pid in gateway.pids())
+
+
+async def test_a_command_that_is_ended_while_it_waits_takes_the_gateway_with_it(gateway: Gateway) -> None:
+    gateway.behaves("silent")
+    process = await asyncio.create_subprocess_exec(
+        *HORIZON, "ibkr", "gateway", "start", "--dir", str(gateway.path), "--port", str(gateway.port),
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    await gateway.until(lambda: bool(gateway.pids()))
+    process.terminate()
+    _, err = await process.communicate()
+    assert process.returncode == 143
+    assert b"Traceback" not in err
+    assert not gateway.runs()
 
 
 async def test_one_that_does_not_end_when_asked_is_killed(gateway: Gateway) -> None:
@@ -255,6 +270,20 @@ async def test_a_folder_that_may_not_be_written_to_is_told(gateway: Gateway, mon
     monkeypatch.setattr("exchanges.ibkr.gateway_process.configuration.write_secret", denied)
     with pytest.raises(ConfigurationError, match="Permission denied; make the gateway's folder yours"):
         await start(gateway)
+
+
+async def test_a_state_directory_that_can_not_be_used_is_told(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ConfigurationError, match=r"gateway-\d+\.json: Not a directory; make its folder yours"):
+        await start(gateway)
+    with pytest.raises(ConfigurationError, match=r"gateway-1\.log: Not a directory; make its folder writable"):
+        fresh_log(1)
+    note = LoginNote(phase=LoginPhase.STARTED, since=CLOCK.now())
+    with pytest.raises(ConfigurationError, match=r"localhost-1\.json: Not a directory; make its folder writable"):
+        write_login_note("https://localhost:1", note)
 
 
 async def test_a_damaged_record_is_told(gateway: Gateway) -> None:
