@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import http.client
 import json
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -496,3 +497,10 @@ async def test_quirks_are_chosen_by_name_and_the_certificate_with_them(tmp_path:
     async with Simulator(plain_http=True) as gateway:
         with pytest.raises(RuntimeError, match="quirks="):
             _ = gateway.front
+
+
+def test_the_simulators_page_names_every_quirk() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "simulator.md").read_text("utf-8")
+    assert re.findall(
+        r"^\| `([a-z0-9.-]+)` \|", page.partition("own manners")[2].partition("starts_after")[0], re.M
+    ) == list(Quirk)

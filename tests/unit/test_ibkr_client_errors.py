@@ -370,3 +370,19 @@ async def test_what_was_sent_never_shows_a_token(caplog: pytest.LogCaptureFixtur
     shown = f"{error.value} {error.value!r} {made.auth!r} {made!r} {caplog.text} {error.value.found}"
     assert secret not in shown
     assert "-> 200" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "auth", "said"),
+    [
+        pytest.param(text(b"Access Denied", 403), None, "add that address to ips.allow", id="a gateway's list"),
+        pytest.param(text(b"Access Denied", 403), Bearer("abc"), "the venue refused", id="no gateway in between"),
+        pytest.param(body({"error": "Access Denied: other"}, 403), None, "the venue refused", id="another text"),
+    ],
+)
+async def test_only_a_gateway_that_keeps_an_address_out_has_a_list_to_add_it_to(
+    answer: httpx.Response, auth: Auth | None, said: str
+) -> None:
+    with pytest.raises(Refused, match=said) as error:
+        await client(Requests(answer), auth).get("/portfolio/accounts", list[PositionRow])
+    assert error.value.code == "403"
