@@ -201,16 +201,17 @@ class Client:
         """One request of a sign-in."""
         seconds = self._timeout if timeout is None else timeout
         path = target.partition("?")[0].removeprefix(PREFIX)
-        for hosts_left in reversed(range(len(self._http))):
+        hosts_left = len(self._http) - 1
+        while True:
             host = self._host
             async with self.limiter.slot(f"{method} {path}", Priority.KEEPALIVE, max_wait=seconds):
                 response = await self._http[host].request(
                     method, target, content=content, headers=headers, timeout=seconds
                 )
             if response.status != HTTPStatus.GONE or not hosts_left:
-                break
+                return response
             self._host = (host + 1) % len(self._http)
-        return response
+            hosts_left -= 1
 
     async def _call(
         self,

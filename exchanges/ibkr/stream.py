@@ -6,7 +6,7 @@ execution id.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -62,11 +62,15 @@ class OrderStream:
             if not self._watched:
                 self._wanted.clear()
 
-    async def reread(self, account_ids: Iterable[AccountId], put: PutVenueEvent) -> None:
-        """Read orders and fills of these accounts once, whether anything is expected of them or not."""
-        for account_id in account_ids:
-            await self._attempt(account_id, "orders", self._poll_orders, put)
-            await self._attempt(account_id, "fills", self._poll_fills, put)
+    async def reread(self, account_id: AccountId, put: PutVenueEvent) -> Sequence[Fill] | None:
+        """Read an account's orders and fills once, whether anything is expected or not.
+
+        The answer is every fill of it that is known then; None when fills could not be read.
+        """
+        await self._attempt(account_id, "orders", self._poll_orders, put)
+        if not await self._attempt(account_id, "fills", self._poll_fills, put):
+            return None
+        return [fill for fill in self._fills.values() if fill.account_id == account_id]
 
     async def run(self, put: PutVenueEvent) -> None:
         """Poll until cancelled. A failed read is reported once as a notice, and tried again.
@@ -89,13 +93,13 @@ class OrderStream:
         what: str,
         poll: Callable[[AccountId, PutVenueEvent], Awaitable[None]],
         put: PutVenueEvent,
-    ) -> None:
+    ) -> bool:
         try:
             await poll(account_id, put)
         except RateLimited as error:
             self._pause = max(self._pause, error.retry_after)
             if error.penalty:
-                return
+                return False
             # its text counts seconds, which are no news
             cause, known_as = f"{error}", type(error).__name__
         except HorizonError as error:
@@ -106,10 +110,11 @@ class OrderStream:
         else:
             if self._failures.pop((account_id, what), None) is not None:
                 self._tell(put, account_id, NoticeLevel.INFO, f"{what} of {account_id} are read again")
-            return
+            return True
         if self._failures.get((account_id, what)) != known_as:
             self._failures[account_id, what] = known_as
             self._tell(put, account_id, NoticeLevel.WARNING, f"{what} of {account_id} cannot be read: {cause}")
+        return False
 
     async def _poll_orders(self, account_id: AccountId, put: PutVenueEvent) -> None:
         for report in await self._read_orders(account_id):

@@ -79,7 +79,7 @@ class IbkrVenue:
         )
         self._stream = OrderStream(self._orders.todays_orders, self._account.fills, clock, exchange=name)
         # In this order: a new session has forgotten searches, streams and warm caches.
-        session.on_established += [self._forget, self._catch_up, self.market_data.restore]
+        session.on_established.extend((self._forget, self._catch_up, self.market_data.restore))
 
     @property
     def name(self) -> str:
@@ -231,11 +231,10 @@ class IbkrVenue:
         accounts = self._session.accounts
         used = {*self._used, *self._holdings.accounts} or {accounts[0].account_id}
         known = [each.account_id for each in accounts if each.account_id in used]
-        await self._stream.reread(known, self._put)
         for account_id in known:
-            if account_id not in self._holdings.accounts:
+            fills = await self._stream.reread(account_id, self._put)
+            if fills is None or account_id not in self._holdings.accounts:
                 continue
-            fills = await self._account.fills(account_id)
             positions = await self._account.positions(account_id)
             changes = self._holdings.changes(account_id, positions, fills)
             self._holdings.read(account_id, positions, self._clock.now())

@@ -10,6 +10,7 @@ import pytest
 
 from exchanges.ibkr.client import PREFIX, Client
 from exchanges.ibkr.session import LoginAccount, Session
+from exchanges.ibkr.session_accounts import Login
 from horizon.model import AccountId
 from horizon.net.rates import RateLimiter
 from horizon.simulation.scripted_clock import ScriptedClock
@@ -42,7 +43,8 @@ class Host:
             transport=httpx.MockTransport(self._handle),
         )
         self.session = Session(self.client, clock)
-        self.session.accounts = tuple(LoginAccount(AccountId(name), False) for name in accounts)
+        known = tuple(LoginAccount(AccountId(name), False) for name in accounts)
+        self.session._repair.login = Login(accounts=known)
         self.session.selected_account = AccountId(accounts[0])
 
     def on(self, endpoint: str, *answers: Any) -> "Host":

@@ -1,0 +1,166 @@
+"""Tells how a session stands: each change once, a reset quietly while it lasts, and loudly once it takes too long."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from exchanges.ibkr.auth import TokenState
+from exchanges.ibkr.reset_watch import ResetWatch
+from exchanges.ibkr.resets import ResetWindow
+from exchanges.ibkr.session_report import Picture, Trouble, is_news, report, trouble_of
+from exchanges.ibkr.session_table import Seen
+from horizon.clock import NANOSECONDS, Clock
+from horizon.errors import HorizonError
+from horizon.model import Notice, NoticeLevel, SessionState, SessionTier
+
+PutState = Callable[[SessionState | Notice], None]
+
+VAGUE: Final = frozenset({Seen.NO_ANSWER, Seen.UNREADABLE, Seen.REFUSED})
+"""These say little about the session: it is still as it was, perhaps."""
+_OF_A_RESET: Final = frozenset(Seen) - {Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT}
+
+_logger = logging.getLogger(__name__)
+
+
+class Teller:
+    """What is wrong with one session, and who is told. `token` says how the token stands.
+
+    `quiet` holds the telling back while the session is opened; `closed` is the reason of a session that is not open.
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        clock: Clock,
+        resets: ResetWatch,
+        token: Callable[[], TokenState],
+        *,
+        person_signs_in: bool,
+        hold: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._resets = resets
+        self._token = token
+        self._person_signs_in = person_signs_in
+        self._hold = hold
+        self._why: tuple[Seen, HorizonError, SessionTier] | None = None
+        self._said = Seen.NOTHING_YET
+        self._last_seen = Seen.NOTHING_YET
+        self._in_a_row = 0
+        self._hush: ResetWindow | None = None
+        self._no_data: Trouble | None = None
+        self.put: PutState = _nowhere
+        self.state = SessionState(exchange=exchange, time=0, ready=False, reason="not opened")
+        self.trouble: Trouble | None = None
+        self.quiet = False
+        self.closed = "not opened"
+
+    @property
+    def is_competing(self) -> bool:
+        return self._why is not None and self._why[0] is Seen.COMPETING
+
+    def found(self, seen: Seen, error: HorizonError, down: SessionTier) -> None:
+        """Something is wrong. In a reset, and in other words, the same is no news."""
+        self._in_a_row = self._in_a_row + 1 if self._last_seen is seen else 1
+        self._last_seen = seen
+        if seen in VAGUE and self.trouble is not None and self._hush is None and self._in_a_row < 2:
+            # Two kinds of failure by turns are one trouble: the one that says more stands.
+            return
+        self._why = (seen, error, down)
+        self.judge_again()
+
+    def up(self) -> None:
+        """Nothing is wrong any more."""
+        if self.trouble is not None:
+            self._resets.returned()
+        self.trouble = self._why = self._hush = None
+        self._last_seen, self._in_a_row = Seen.ESTABLISHED, 0
+        self.tell()
+
+    def data_seen(self, cause: str, action: str) -> None:
+        """What is wrong with market data as a whole; no `cause` when nothing is."""
+        self._no_data = Trouble(down=SessionTier.MARKET_DATA, cause=cause, action=action) if cause else None
+        self.tell()
+
+    def judge_again(self) -> None:
+        """Say what is wrong, as the clock allows: a reset explains much while it lasts, and nothing once it is over."""
+        if self._why is None:
+            return self.tell()
+        seen, error, down = self._why
+        window = self._explaining(seen)
+        if window is not None:
+            self._hush_up(window, down)
+            return self.tell()
+        ended, self._hush = self._hush, None
+        trouble = trouble_of(error, down)
+        if ended is None and self.trouble is not None and self._said is seen and _gist(self.trouble) == _gist(trouble):
+            return self.tell()
+        self._said, self.trouble = seen, trouble
+        self.tell()
+        if ended is not None and self._clock.now() >= ended.end:
+            minutes = (self._clock.now() - ended.end) / NANOSECONDS / 60
+            self.notice(
+                NoticeLevel.ERROR, f"{ended} is over for {minutes:.0f} min, and the session is not back: {error}"
+            )
+
+    def tell(self) -> None:
+        """Tell the state when it is news."""
+        if self.quiet:
+            return
+        refusing = self._resets.refusing()
+        what = "held until it is over" if self._hold else "refused until it is over, or the session was reset"
+        picture = Picture(
+            trouble=self.trouble,
+            token=self._token(),
+            no_data=self._no_data,
+            refusing=f"IBKR resets its servers, {refusing}: new orders are {what}, cancels pass" if refusing else "",
+            holding=self._hold and (refusing is not None or self._hush is not None),
+            closed=self.closed,
+        )
+        state = report(self._exchange, self._clock.now(), picture, self.state)
+        if is_news(state, self.state):
+            self.state = state
+            _logger.info("%s is %s", self._exchange, "ready" if state.ready else f"not ready: {state.reason}")
+            self._put_safely(state)
+
+    def notice(self, level: NoticeLevel, text: str) -> None:
+        self._put_safely(Notice(exchange=self._exchange, time=self._clock.now(), level=level, text=text))
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _explaining(self, seen: Seen) -> ResetWindow | None:
+        """The reset that a lost session is put down to; None when it has a cause of its own."""
+        if seen not in _OF_A_RESET:
+            return None
+        signed_out = seen is Seen.SIGNED_OUT and self._person_signs_in
+        if signed_out and self._resets.ends_sign_in():
+            return None
+        return self._resets.hushing(grace=not signed_out)
+
+    def _hush_up(self, window: ResetWindow, down: SessionTier) -> None:
+        """Put it down to the reset, unless something else was told before that has not been mended."""
+        if self.trouble is None or self._hush is not None:
+            known = self.trouble or Trouble(
+                down=down, cause="", action="it is expected, and tried again until it is over"
+            )
+            self._hush, self._said = window, Seen.NOTHING_YET
+            self.trouble = msgspec.structs.replace(known, cause=f"IBKR resets its servers: {window}")
+
+    def _put_safely(self, event: SessionState | Notice) -> None:
+        """Who is told can't break the session."""
+        try:
+            self.put(event)
+        except Exception:
+            _logger.exception("who is told about the session of %s failed", self._exchange)
+
+
+def _gist(trouble: Trouble) -> tuple[SessionTier, str, int | None]:
+    """What makes a trouble another one: other words for the same are no news."""
+    return trouble.down, trouble.action, trouble.act_until
+
+
+def _nowhere(event: SessionState | Notice) -> None:
+    """Nobody has asked yet."""
