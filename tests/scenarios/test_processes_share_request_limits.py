@@ -125,9 +125,9 @@ async def test_a_killed_program_leaves_its_places_to_the_others(tmp_path: Path) 
 
 
 async def main(base_url: str, how: str, *arguments: str) -> None:
-    """`hammer PATH PRIORITY SECONDS` (or until the first 429), `after SECONDS PATH [MOST SECONDS TO WAIT]`, or `hold PATH TIMES`.
+    """`hammer PATH PRIORITY SECONDS`, `after SECONDS PATH [MOST SECONDS TO WAIT]`, or `hold PATH TIMES`.
 
-    Prints one JSON object: what became of the calls, and how many penalties were told.
+    Hammering ends with the first 429. Prints one JSON object: what became of the calls, and the penalties told.
     """
     clock = SystemClock()
     counts: Counter[str] = Counter()
