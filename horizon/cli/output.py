@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-results = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# without emoji: a fingerprint with the byte AB in it would be shown with a picture in its place
+results = Console(highlight=False, emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 def print_line(text: str) -> None:

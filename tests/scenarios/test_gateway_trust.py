@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from exchanges.ibkr.auth import gateway_trust as trusting
 from exchanges.ibkr.auth.gateway_trust import gateway_trust, shown_certificate, trust_shown
 from exchanges.ibkr.auth.stock_certificate import FINGERPRINT_START, doubt, is_stock
+from horizon.cli.output import print_line
 from horizon.clock import SystemClock
 from horizon.errors import ConfigurationError
 from horizon.net import tls
@@ -295,6 +296,11 @@ async def test_the_command_shows_asks_writes_and_asks_again_when_it_changed(
     code, out, _ = await trust_command(tmp_path, url)
     assert code == 0
     assert "trusted already" in out
+
+
+def test_a_fingerprint_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line("fingerprint  A9:AB:F7:ID:01")  # AB and ID are names of emoji
+    assert capsys.readouterr().out == "fingerprint  A9:AB:F7:ID:01\n"
 
 
 async def test_the_command_tells_a_silent_address_in_one_sentence(tmp_path: Path) -> None:
