@@ -86,7 +86,14 @@ class Session:
             hold=hold_orders_over_reset,
         )
         self._repair = Repair(
-            client, clock, self._teller, exchange=exchange, compete=compete, suppress=suppress, chance=self._chance
+            client,
+            clock,
+            self._teller,
+            self._resets,
+            exchange=exchange,
+            compete=compete,
+            suppress=suppress,
+            chance=self._chance,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()

@@ -15,6 +15,7 @@ import msgspec
 from exchanges.ibkr.attempts import Attempts
 from exchanges.ibkr.auth.protocol import ChecksIp
 from exchanges.ibkr.client import Client
+from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.session_accounts import Login, read_login
 from exchanges.ibkr.session_table import Action, Compete, Doubt, Seen, Standing, judge
 from exchanges.ibkr.session_teller import Teller
@@ -43,6 +44,8 @@ DOUBT_SECONDS: Final = 600.0
 """For so long after a remedy, the same doubt calls for the next one."""
 _MOST_STEPS: Final = 40
 """A walk through the table ends long before."""
+_WITHOUT_RESETS: Final = "Simulated"
+"""So calls itself a gateway that has no downtimes, whatever the hour."""
 _NOT_ACTIVE: Final = "39687"
 _LOST: Final = frozenset({Seen.COMPETING, Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED})
 """After these, the brokerage session is no longer ours."""
@@ -63,6 +66,7 @@ class Repair:
         client: Client,
         clock: Clock,
         teller: Teller,
+        resets: ResetWatch,
         *,
         exchange: str,
         compete: Compete,
@@ -72,6 +76,7 @@ class Repair:
         self._client = client
         self._clock = clock
         self._teller = teller
+        self._resets = resets
         self._exchange = exchange
         self._compete: Compete = compete
         self._suppress = suppress
@@ -202,6 +207,7 @@ class Repair:
         """What a status says, and what keeps orders from being sent by it."""
         if status.serverInfo is not None and status.serverInfo.serverName:
             self.server = status.serverInfo.serverName
+            self._resets.keeps_resets = self.server != _WITHOUT_RESETS
         said = status.fail or status.message
         because = f" (it says: {said})" if said else ""
         if status.competing:

@@ -76,7 +76,7 @@ class Policy:
             rule, opted_in = TABLE.get(message_id), self._accept.get(message_id)
             if rule is None:
                 raise ConfigurationError(
-                    f"cannot suppress {message_id!r}: it is not a known message id; known are {', '.join(sorted(TABLE))}"
+                    f"cannot suppress {message_id!r}: expected one of the known message ids, {', '.join(sorted(TABLE))}"
                 )
             if opted_in is not None and opted_in.has_limit:
                 raise ConfigurationError(
@@ -84,7 +84,7 @@ class Policy:
                 )
             if rule.default is not Default.ACCEPT and opted_in is None:
                 raise ConfigurationError(
-                    f"cannot suppress {message_id} ({rule.subject}): it is refused by default; opt in with accept= first"
+                    f"cannot suppress {message_id} ({rule.subject}): it is refused by default; opt in with accept="
                 )
         return tuple(dict.fromkeys(message_ids))
 

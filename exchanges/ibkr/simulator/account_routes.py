@@ -1,7 +1,6 @@
 """The accounts of the login: list, selection, summary and P&L."""
 
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route
-from exchanges.ibkr.simulator.session import SERVER
 from exchanges.ibkr.simulator.state import State
 from exchanges.ibkr.simulator.valuation import Valuation
 
@@ -55,7 +54,7 @@ def overview(state: State) -> dict[str, object]:
         "groups": [],
         "profiles": [],
         "selectedAccount": state.selected,
-        "serverInfo": dict(SERVER),
+        "serverInfo": state.session.server,
         "sessionId": state.session.id,
         "isFT": False,
         "isPaper": state.session.is_paper,

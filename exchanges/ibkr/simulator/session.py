@@ -15,6 +15,8 @@ LONGEST_SIGN_IN = 24 * 60 * 60.0
 SSO_LIFETIME = 10 * 60 * 1000
 MAC = "AA:BB:CC:DD:EE:FF"
 HARDWARE = f"5f2a90c1|{MAC}"
+WITHOUT_RESETS = "Simulated"
+"""The name of a server that has no downtimes: whoever expects them by the hour is told that there are none."""
 SERVER = {"serverName": "JifH05067", "serverVersion": "Build 10.44.1d, Mar 3, 2026 1:55:32 PM"}
 USER_ID, USER_NAME = 130_000_007, "horizon"
 
@@ -95,6 +97,11 @@ class Session:
     def id(self) -> str:
         """What `/tickle` calls `session`, and a WebSocket shows as its cookie."""
         return hashlib.sha256(f"{self._seed}:{self._number}".encode()).hexdigest()[:32]
+
+    @property
+    def server(self) -> dict[str, str]:
+        """`serverInfo`"""
+        return dict(SERVER) if self.life.resets.windows else {**SERVER, "serverName": WITHOUT_RESETS}
 
     @property
     def user_name(self) -> str:
@@ -235,7 +242,7 @@ class Session:
             "MAC": MAC,
         }
         if self.authenticated:
-            status |= {"serverInfo": dict(SERVER), "hardware_info": HARDWARE}
+            status |= {"serverInfo": self.server, "hardware_info": HARDWARE}
         return status
 
     def tickle(self) -> dict[str, object]:

@@ -19,7 +19,7 @@ from exchanges.ibkr.simulator.account_routes import overview
 from exchanges.ibkr.simulator.asking import Ask
 from exchanges.ibkr.simulator.calls import Refusal
 from exchanges.ibkr.simulator.pushes import MarketDataPush, OrderPush, PnlPush, Push, TradePush
-from exchanges.ibkr.simulator.session import SERVER, Brokerage, Session
+from exchanges.ibkr.simulator.session import Brokerage, Session
 from exchanges.ibkr.simulator.state import State
 
 _ROUND = 0.5
@@ -153,7 +153,7 @@ class _Client:
             "message": "",
             "fail": "",
             "username": session.user_name,
-            **SERVER,
+            **session.server,
         }
 
     def _handle(self, text: str) -> list[object]:
