@@ -330,6 +330,16 @@ async def test_the_next_bearer_finds_the_session_of_the_one_before_competing_unt
     assert (await program.ask(old, "GET", "/iserver/accounts")).status_code == 400
 
 
+async def test_users_do_not_compete_with_each_other(start_gateway: Any) -> None:
+    mary = sample_oauth2_client("marys-client", username="mary")
+    both = [SAMPLE.registered, mary.registered]
+    client = await start_gateway(sign_in="oauth2", oauth2_clients=both)
+    first, second = Program(client), Program(client, mary)
+    bearer = await first.signed_in()
+    assert (await second.get(await second.signed_in(), "/sso/validate"))["USER_NAME"] == "mary"
+    assert is_established(await first.get(bearer, "/iserver/auth/status")) == (True, True, False)
+
+
 async def test_a_rival_of_ones_own_lapses_when_it_is_silent(program: Program) -> None:
     await program.signed_in()
     new = await program.bearer()

@@ -132,7 +132,9 @@ class SsoSessions:
     def __init__(self, state: State, rules: SignInRules) -> None:
         self._state = state
         self._rules = rules
-        self._holder: SsoSession | None = None
+        self._newest: dict[str, SsoSession] = {}
+        self._holders: dict[str, SsoSession] = {}
+        """By user: who has opened the brokerage session."""
         self._all: list[SsoSession] = []
         self._opened = 0
         state.expiries.append(self._expire)
@@ -140,39 +142,44 @@ class SsoSessions:
     def open(self, credential: OAuth2Client | OAuth1Consumer, lifetime: float) -> SsoSession:
         """One more sign-in, good for so many seconds."""
         self._opened += 1
-        newest = self._state.session
+        user = credential.username
+        newest = self._newest.get(user, self._state.session)
         session = SsoSession(
             self._state.clock, credential, self._rules, number=self._opened, lifetime=lifetime, newest=newest
         )
         session.life.sign_ins += 1
         session.life.note("gateway", up=True, cause="a program signed in")
-        if newest.competing:
-            # Somebody else has the brokerage session: a new token changes nothing about that.
-            session.other, session.rival = newest.other, newest.rival if isinstance(newest, SsoSession) else None
-        if isinstance(newest, SsoSession):
-            self._supersede(newest)
-        holder = self._holder
-        if holder is not None and holder.established and holder.user_name == session.user_name:
+        if user in self._newest:
+            self._supersede(self._newest[user], session)
+        holder = self._holders.get(user)
+        if holder is not None and holder.established:
             self._meet(session, holder)
+        self._newest[user] = session
         self._all = [*(each for each in self._all if each.logged_in), session]
         self._state.session = session
         return session
 
     def settle(self) -> None:
         """Called after each request: whoever has opened a brokerage session has put out the one there was."""
-        session, holder = self._state.session, self._holder
-        if not isinstance(session, SsoSession) or not session.established or session is holder:
+        session = self._state.session
+        if not isinstance(session, SsoSession) or not session.established:
+            return
+        holder = self._holders.get(session.user_name)
+        if session is holder:
             return
         if holder is not None and holder.established:
             holder.compete()
             holder.rival = session
-        self._holder = session
+        self._holders[session.user_name] = session
 
     def _expire(self) -> None:
         for session in self._all:
             session.log_out("the token expired")
 
-    def _supersede(self, newest: SsoSession) -> None:
+    def _supersede(self, newest: SsoSession, session: SsoSession) -> None:
+        if newest.competing:
+            # Somebody else has the brokerage session: a new token changes nothing about that.
+            session.other, session.rival = newest.other, newest.rival
         if newest.established:
             newest.life.note("brokerage", up=False, cause="a newer sign-in")
         newest.is_superseded = True
