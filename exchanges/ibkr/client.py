@@ -208,6 +208,8 @@ class Client:
                 response = await self._http[host].request(
                     method, target, content=content, headers=headers, timeout=seconds
                 )
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.limiter.penalize(_retry_after(response))
             if response.status != HTTPStatus.GONE or not hosts_left:
                 return response
             self._host = (host + 1) % len(self._http)

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exchanges.ibkr.auth import Auth, OAuth2, PrivateKey
 from exchanges.ibkr.auth.oauth2_answers import BEARER_SECONDS
+from exchanges.ibkr.client import Client
+from exchanges.ibkr.wire.session import Tickle
 from horizon.clock import NANOSECONDS, SystemClock
 from horizon.errors import ConfigurationError, HorizonError, RateLimited, TokenExpired, VenueUnavailable
 from horizon.net.answer import NoAnswer, NotSent, Response
@@ -455,6 +458,21 @@ async def test_a_429_is_waited_out(venue: Venue) -> None:
         assert venue.seen == [TOKEN]
         await venue.clock.sleep(20)
         assert auth.token().valid
+
+
+async def test_a_429_to_a_sign_in_closes_the_way_for_everything(scripted_clock: ScriptedClock) -> None:
+    seen: list[str] = []
+
+    def too_many(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        return httpx.Response(429)
+
+    client = Client(HOST, clock=scripted_clock, auth=oauth2(), transport=httpx.MockTransport(too_many))
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            await client.post("/tickle", Tickle)
+    assert seen == ["/oauth2/api/v1/token"]
+    assert client.limiter.closed_for == pytest.approx(900, abs=1)
 
 
 async def test_a_page_instead_of_a_token_is_told_and_asked_again(venue: Venue) -> None:

@@ -67,6 +67,7 @@ def _problem(step: Step, response: Response, asked: Asked, now: int) -> HorizonE
         return RateLimited(
             f"{step.value} answered 429 ({words}): nobody is signed in for the next {seconds:.0f} s",
             retry_after=seconds,
+            penalty=True,
         )
     if status == HTTPStatus.GONE:
         return VenueUnavailable(
