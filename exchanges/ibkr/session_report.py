@@ -22,6 +22,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     action: str = ""
     act_until: int | None = None
+    needs_person: bool = False
+    """It does not mend itself."""
 
     @property
     def sentence(self) -> str:
@@ -73,16 +75,16 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
         return (self.time - tier.since) / 1e9
 
 
-def trouble_of(error: HorizonError, down: SessionTier) -> Trouble:
+def trouble_of(error: HorizonError, down: SessionTier, *, needs_person: bool = False) -> Trouble:
     """An error as what is wrong with a tier. Its text is `cause: what to do`."""
     text = str(error)
     if isinstance(error, NeedsLogin) and error.action:
         cause = text.removesuffix(error.action).rstrip(": ")
-        return Trouble(down=down, cause=cause, action=error.action, act_until=error.act_until)
+        return Trouble(down=down, cause=cause, action=error.action, act_until=error.act_until, needs_person=True)
     cause, found, action = text.rpartition(": ")
     if not found:
         cause, action = text, ""
-    return Trouble(down=down, cause=cause, action=action)
+    return Trouble(down=down, cause=cause, action=action, needs_person=needs_person)
 
 
 def report(exchange: str, now: int, picture: Picture, before: SessionState) -> SessionState:
@@ -95,7 +97,10 @@ def report(exchange: str, now: int, picture: Picture, before: SessionState) -> S
             cause=token.cause or "there is no valid token",
             action=token.action or "it is renewed by itself",
             act_until=token.act_until,
+            needs_person=bool(token.action),
         )
+    elif trouble is not None and trouble.down is SessionTier.TOKEN and picture.token.action:
+        trouble = msgspec.structs.replace(trouble, needs_person=True)
     if picture.closed:
         return SessionState(exchange=exchange, time=now, ready=False, reason=picture.closed)
     known = {tier.tier: tier for tier in before.tiers}
@@ -112,6 +117,7 @@ def report(exchange: str, now: int, picture: Picture, before: SessionState) -> S
                 cause="" if wrong is None else wrong.cause,
                 action="" if wrong is None else wrong.action,
                 act_until=None if wrong is None else wrong.act_until,
+                needs_person=wrong is not None and wrong.needs_person,
             )
         )
     return SessionState(

@@ -21,6 +21,9 @@ VAGUE: Final = frozenset({Seen.NO_ANSWER, Seen.UNREADABLE, Seen.REFUSED})
 """These say little about the session: it is still as it was, perhaps."""
 _OF_A_RESET: Final = frozenset(Seen) - {Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT}
 
+_FOR_A_PERSON: Final = frozenset({Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT})
+"""These do not mend themselves, or must be heard although they do."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -82,7 +85,8 @@ class Teller:
 
     def data_seen(self, cause: str, action: str) -> None:
         """What is wrong with market data as a whole; no `cause` when nothing is."""
-        self._no_data = Trouble(down=SessionTier.MARKET_DATA, cause=cause, action=action) if cause else None
+        no_data = Trouble(down=SessionTier.MARKET_DATA, cause=cause, action=action, needs_person=bool(action))
+        self._no_data = no_data if cause else None
         self.tell()
 
     def judge_again(self) -> None:
@@ -95,7 +99,8 @@ class Teller:
             self._hush_up(window, down)
             return self.tell()
         ended, self._hush = self._hush, None
-        trouble = trouble_of(error, down)
+        needs_person = seen in _FOR_A_PERSON or (seen is Seen.SIGNED_OUT and self._person_signs_in)
+        trouble = trouble_of(error, down, needs_person=needs_person)
         if ended is None and self.trouble is not None and self._said is seen and _gist(self.trouble) == _gist(trouble):
             return self.tell()
         self._said, self.trouble = seen, trouble

@@ -30,6 +30,8 @@ class TierState(msgspec.Struct, frozen=True, kw_only=True):
     action: str = ""
     act_until: int | None = None
     """Until when (ns) a person has to act, if there is such a moment."""
+    needs_person: bool = False
+    """It stays down until a person acts: worth waking somebody. What mends itself is not."""
 
 
 class SessionState(msgspec.Struct, frozen=True, kw_only=True, tag="session"):

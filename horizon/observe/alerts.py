@@ -39,8 +39,7 @@ class Alerts:
         return self._of_session(event) if isinstance(event, SessionState) else None
 
     def _of_session(self, state: SessionState) -> Alert | None:
-        # whoever waits for the tier below it has nothing to do about the tier above
-        needed = next((tier for tier in state.tiers if not tier.up and (tier.action or tier.act_until)), None)
+        needed = next((tier for tier in state.tiers if not tier.up and tier.needs_person), None)
         before = self._needs.get(state.exchange)
         if needed is None:
             if before is None or not state.ready:
@@ -48,7 +47,8 @@ class Alerts:
             del self._needs[state.exchange]
             text = f"{state.exchange}: the session is back, nothing has to be done"
             return Alert(exchange=state.exchange, time=state.time, text=text, kind="restored")
-        need = (needed.tier, needed.cause, needed.action, needed.act_until)
+        # the same in other words is no news
+        need = (needed.tier, needed.action or needed.cause, needed.act_until)
         if need == before:
             return None
         self._needs[state.exchange] = need
