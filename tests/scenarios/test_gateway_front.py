@@ -90,9 +90,9 @@ class Standing(FrontServer):
     @contextlib.contextmanager
     def _connection(self, context: ssl.SSLContext | None) -> Any:
         kept = (
-            http.client.HTTPConnection("localhost", self.port, timeout=5)
+            http.client.HTTPConnection("localhost", self.port, timeout=20)
             if context is None
-            else http.client.HTTPSConnection("localhost", self.port, timeout=5, context=context)
+            else http.client.HTTPSConnection("localhost", self.port, timeout=20, context=context)
         )
         try:
             yield kept
@@ -285,7 +285,7 @@ async def test_it_listens_on_every_interface_only_when_told_to(stand: StartFront
     everywhere = await stand("ips", all_interfaces=True, ips_allow=("127.0.0.1", address))
 
     def asking() -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(address, everywhere.port, timeout=5)
+        connection = http.client.HTTPConnection(address, everywhere.port, timeout=20)
         connection.request("GET", "/v1/api/x")
         answer = connection.getresponse()
         content = answer.read()
@@ -361,7 +361,7 @@ async def test_without_upstream_there_is_no_answer_and_a_client_that_left_is_for
             async with asyncio.timeout(0.1):
                 await reader.read(1)
         writer.close()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         while front._tasks:
             await asyncio.wait(front._tasks)
     front.regain_upstream()
@@ -410,14 +410,14 @@ async def test_what_is_said_before_upstream_is_connected_is_lost_without_a_word(
     async with socket_to(front) as opened:
         for number in range(4):
             await opened.send_str(f"early {number}")
-        assert (await opened.receive(1)).data == "first"
+        assert (await opened.receive(10)).data == "first"
         await opened.send_str("after the first frame")
-        assert (await opened.receive(1)).data == "after the first frame"
+        assert (await opened.receive(10)).data == "after the first frame"
     assert front.venue.heard == ["after the first frame"]
     async with socket_to(polite := await stand()) as opened:
         await opened.send_str("early")
-        await opened.receive(1)
-        assert (await opened.receive(1)).data == "early"
+        await opened.receive(10)
+        assert (await opened.receive(10)).data == "early"
     assert polite.venue.heard == ["early"]
 
 
@@ -428,7 +428,7 @@ async def test_text_of_the_server_arrives_as_binary_and_text_of_the_client_as_te
     front = await stand(*quirks)
     async with socket_to(front) as opened:
         await opened.send_str("text")
-        kinds = [(await opened.receive(1)).type for _ in range(2)]
+        kinds = [(await opened.receive(10)).type for _ in range(2)]
     assert kinds == [aiohttp.WSMsgType.BINARY if quirks else aiohttp.WSMsgType.TEXT] * 2
     assert front.venue.heard == ["text"]
 
@@ -441,7 +441,7 @@ async def test_a_refusal_of_upstream_is_an_open_silent_socket(stand: StartFront)
         with pytest.raises(TimeoutError):
             await opened.receive(0.1)
     async with socket_to(await stand("early-101"), "/v1/api/refused") as opened:
-        assert (await opened.receive(1)).data == 1008
+        assert (await opened.receive(10)).data == 1008
     with pytest.raises(aiohttp.WSServerHandshakeError, match="502"):
         async with socket_to(await stand(), "/v1/api/refused"):
             pass
@@ -450,32 +450,32 @@ async def test_a_refusal_of_upstream_is_an_open_silent_socket(stand: StartFront)
 @pytest.mark.parametrize(("quirks", "code"), [({"close-1000"}, 1000), (set[str](), 4001)])
 async def test_a_close_code_becomes_1000(stand: StartFront, quirks: set[str], code: int) -> None:
     async with socket_to(await stand(*quirks)) as opened:
-        await opened.receive(1)
+        await opened.receive(10)
         await opened.send_str("close")
-        assert (await opened.receive(1)).data == code
+        assert (await opened.receive(10)).data == code
 
 
 @pytest.mark.parametrize(("quirks", "code"), [({"close-1000"}, 1000), (set[str](), 1006)])
 async def test_an_abort_of_upstream_becomes_1000_too(stand: StartFront, quirks: set[str], code: int) -> None:
     front = await stand(*quirks)
     async with socket_to(front) as opened:
-        await opened.receive(1)
+        await opened.receive(10)
         front.lose_upstream()
-        await opened.receive(1)
+        await opened.receive(10)
         assert opened.close_code == code
 
 
 @pytest.mark.parametrize("said", ["large", "z" * 100_000])
 async def test_a_large_frame_either_way_kills_the_connection(stand: StartFront, said: str) -> None:
     async with socket_to(await stand("frame-size", "close-1000")) as opened:
-        await opened.receive(1)
+        await opened.receive(10)
         await opened.send_str(said)
-        await opened.receive(1)
+        await opened.receive(10)
         assert (opened.closed, opened.close_code) == (True, 1006)
     async with socket_to(await stand()) as opened:
-        await opened.receive(1)
+        await opened.receive(10)
         await opened.send_str(said)
-        assert len((await opened.receive(1)).data) >= 100_000
+        assert len((await opened.receive(10)).data) >= 100_000
 
 
 # --- the simulator behind it ------------------------------------------------------------------------------------------

@@ -413,7 +413,7 @@ async def test_frames_of_the_websocket_are_binary_json(start: Start) -> None:
     behind = await start(plain_http=True)
     await behind.client().post("/tickle", Tickle)
     async with behind.socket() as opened:
-        frame = await opened.receive(2)
+        frame = await opened.receive(10)
         assert frame.type is aiohttp.WSMsgType.BINARY
         assert msgspec.json.decode(frame.data)
 
@@ -428,21 +428,21 @@ async def test_a_websocket_that_is_refused_is_silent(venue: "Echoes") -> None:
 @pytest.mark.parametrize("how", ["closed", "cut"])
 async def test_a_websocket_ends_with_1000_whatever_happened(venue: "Echoes", how: str) -> None:
     async with websocket(f"{venue.url}/v1/api/ws") as opened:
-        await opened.receive(2)
+        await opened.receive(10)
         if how == "cut":
             venue.front.lose_upstream()
         else:
             await opened.send_str("close")
-        assert (await opened.receive(2)).data == 1000
+        assert (await opened.receive(10)).data == 1000
         assert opened.close_code == 1000
 
 
 @pytest.mark.parametrize("said", ["large", "z" * 100_000])
 async def test_a_large_message_kills_the_websocket_and_http_goes_on(venue: "Echoes", said: str) -> None:
     async with websocket(f"{venue.url}/v1/api/ws") as opened:
-        await opened.receive(2)
+        await opened.receive(10)
         await opened.send_str(said)
-        await opened.receive(2)
+        await opened.receive(10)
         assert (opened.closed, opened.close_code) == (True, 1006)
     assert len(await venue.client().get("/large", list[PositionRow])) == LARGE_ROWS
 
@@ -464,8 +464,10 @@ async def test_a_login_in_the_browser_opens_everything(start: Start) -> None:
         async with browser.post(root + "/sso/Dispatcher", data=form) as page:
             assert "Client login succeeds" in await page.text()
     await behind.clock.sleep(4)
-    own = [request.path for request in behind.gateway.requests][-3:]
-    assert own == ["/v1/api/sso/validate", "/v1/api/one/user", "/v1/api/iserver/auth/ssodh/init"]
+    served = {request.path for request in behind.gateway.requests}
+    own = {"/v1/api/sso/validate", "/v1/api/one/user", "/v1/api/iserver/auth/ssodh/init"}
+    assert own <= served
+    assert not own & {target.partition("?")[0] for _, target in behind.gateway.front.asked}
     async with ib:
         assert (await ib.account()).account_id == ONE
 
@@ -567,7 +569,7 @@ async def websocket(url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
 async def until(opened: aiohttp.ClientWebSocketResponse, topic: str) -> list[dict[str, Any]]:
     """Every frame up to the first of a topic."""
     frames: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not frames or frames[-1].get("topic") != topic:
             frames.append(msgspec.json.decode(await opened.receive_bytes()))
     return frames
