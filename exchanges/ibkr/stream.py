@@ -6,18 +6,21 @@ execution id.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from horizon.clock import Clock
-from horizon.errors import HorizonError, RateLimited
+from horizon.errors import HorizonError, RateLimited, SessionError
 from horizon.model import AccountId, Fill, Notice, NoticeLevel, OrderReport
 from horizon.ports import PutVenueEvent
 
 INTERVAL: Final = 5.0
 """Seconds between two rounds: what the venue allows for each of the two lists."""
+
+_logger = logging.getLogger(__name__)
 
 ReadOrders = Callable[[AccountId], Awaitable[Sequence[OrderReport]]]
 ReadFills = Callable[[AccountId, int], Awaitable[Sequence[Fill]]]
@@ -75,7 +78,7 @@ class OrderStream:
     async def run(self, put: PutVenueEvent) -> None:
         """Poll until cancelled. A failed read is reported once as a notice, and tried again.
 
-        A penalty for too many requests is waited for in silence: the session tells it, once for everybody.
+        A session that is down and a penalty for too many requests are told by the session, once for everybody.
         """
         while True:
             await self._wanted.wait()
@@ -102,6 +105,9 @@ class OrderStream:
                 return False
             # its text counts seconds, which are no news
             cause, known_as = f"{error}", type(error).__name__
+        except SessionError as error:
+            _logger.debug("%s of %s are not read: %s", what, account_id, error)
+            return False
         except HorizonError as error:
             cause = known_as = f"{type(error).__name__}: {error}"
         except Exception as error:

@@ -226,6 +226,8 @@ class RateLimiter:
             now = self._seconds()
             ready = self._state.ready_at(waiter.places, waiter.urgency(now), now)
             if now >= until or (ready > until and ready != inf):
+                if now < self._state.closed_until:
+                    raise _closed(self._state.closed_until - now)
                 raise _full(endpoint, max(ready - now, 0.0) if ready != inf else LATENCY)
             # who shares the state may free a place, or may take the one that was seen to become free
             wake = min(now + self._store.pause if ready == inf else ready, until, now + PATIENCE)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from exchanges.ibkr.stream import INTERVAL, OrderStream
-from horizon.errors import VenueUnavailable
+from horizon.errors import BrokerageSessionDown, RateLimited, VenueUnavailable
 from horizon.model import (
     AccountId,
     ExecutionId,
@@ -142,3 +142,32 @@ async def test_a_failure_is_told_once_and_survived(watching: Watching, error: Ex
     await watching.rounds(2)
     assert REPORT in watching.put
     assert [event.level for event in watching.put if isinstance(event, Notice)][-1] is NoticeLevel.INFO
+
+
+async def test_a_penalty_is_waited_for_without_reading_and_without_a_word(watching: Watching):
+    watching.lists.orders = watching.lists.fills = RateLimited("429", retry_after=900, penalty=True)
+    watching.stream.watch(ACCOUNT, orders=True, fills=True)
+    await watching.clock.sleep(890)
+    assert watching.lists.reads == ["orders", "fills"]
+    watching.lists.orders, watching.lists.fills = [REPORT], []
+    await watching.clock.sleep(20)
+    assert watching.put == [REPORT]
+
+
+async def test_a_read_that_waits_too_long_for_its_turn_is_told_once_although_its_text_counts_seconds(
+    watching: Watching,
+):
+    watching.stream.watch(ACCOUNT, orders=True, fills=False)
+    for seconds in (7, 6, 5):
+        watching.lists.orders = RateLimited(f"over its rate for {seconds} s more", retry_after=seconds)
+        await watching.clock.sleep(10)
+    assert len(watching.lists.reads) >= 3
+    assert [event.level for event in watching.put] == [NoticeLevel.WARNING]
+
+
+async def test_a_session_that_is_down_is_told_by_the_session_alone(watching: Watching):
+    watching.lists.orders = watching.lists.fills = BrokerageSessionDown("no bridge")
+    watching.stream.watch(ACCOUNT, orders=True, fills=True)
+    await watching.rounds(3)
+    assert len(watching.lists.reads) >= 4
+    assert watching.put == []
