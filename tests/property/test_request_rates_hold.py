@@ -1,11 +1,13 @@
 """However slow the network: a server that counts strictly, at its own clock, never sees a call too many."""
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from horizon.net.rates import LATENCY, Priority, RateLimiter, RateRule
+from horizon.net.rates import LATENCY, Priority, RateLimiter, RateRule, SharedRates
 from horizon.simulation.scripted_clock import ScriptedClock
 
 START = 1_700_000_000_000_000_000
@@ -40,12 +42,28 @@ class Server:
         self.most_charts = 0
 
 
-async def play(asked: list[Call]) -> tuple[Server, RateLimiter]:
+async def play(asked: list[Call], sharing: int = 0) -> tuple[Server, list[RateLimiter]]:
+    """What reaches the server through one limiter, or through several that share a file as processes do."""
     clock, server = ScriptedClock(START), Server()
-    limiter = RateLimiter(RULES, clock)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "host.rates"
+        limiters = [RateLimiter(RULES, clock, shared=SharedRates(file)) for _ in range(sharing)]
+        limiters = limiters or [RateLimiter(RULES, clock)]
+        await play_through(limiters, asked, clock, server)
+        for limiter in limiters:
+            limiter.close()
+    return server, limiters
 
+
+async def play_through(limiters: list[RateLimiter], asked: list[Call], clock: ScriptedClock, server: Server) -> None:
     async def call(
-        start: float, endpoint: str, priority: Priority, travel: float, answer: float, gives_up: bool
+        limiter: RateLimiter,
+        start: float,
+        endpoint: str,
+        priority: Priority,
+        travel: float,
+        answer: float,
+        gives_up: bool,
     ) -> None:
         await clock.sleep(start)
         try:
@@ -64,9 +82,8 @@ async def play(asked: list[Call]) -> tuple[Server, RateLimiter]:
             assert gives_up
 
     async with clock.running(), asyncio.TaskGroup() as tasks:
-        for each in asked:
-            tasks.create_task(call(*each))
-    return server, limiter
+        for number, each in enumerate(asked):
+            tasks.create_task(call(limiters[number % len(limiters)], *each))
 
 
 def most_in_a_window(times: list[float], seconds: float) -> int:
@@ -74,21 +91,21 @@ def most_in_a_window(times: list[float], seconds: float) -> int:
     return max(sum(1 for other in times if first <= other < first + seconds) for first in times) if times else 0
 
 
-@settings(max_examples=60, deadline=None)
-@given(calls)
-def test_no_window_of_any_rule_holds_a_call_too_many(asked: list[Call]) -> None:
-    server, limiter = asyncio.run(play(asked))
+@settings(max_examples=150, deadline=None)
+@given(calls, st.sampled_from([0, 3]))
+def test_no_window_of_any_rule_holds_a_call_too_many(asked: list[Call], sharing: int) -> None:
+    server, limiters = asyncio.run(play(asked, sharing))
     assert most_in_a_window([at for at, _ in server.arrivals], 1.0) <= 4
     assert most_in_a_window([at for at, endpoint in server.arrivals if endpoint == "GET /rows"], 5.0) <= 1
     assert server.most_charts <= 2
-    assert limiter.waiting == 0
+    assert [limiter.waiting for limiter in limiters] == [0] * max(sharing, 1)
 
 
 @settings(max_examples=60, deadline=None)
-@given(calls)
-def test_every_call_that_is_not_given_up_is_made(asked: list[Call]) -> None:
+@given(calls, st.sampled_from([0, 3]))
+def test_every_call_that_is_not_given_up_is_made(asked: list[Call], sharing: int) -> None:
     patient = [(*each[:5], False) for each in asked]
-    server, _ = asyncio.run(play(patient))
+    server, _ = asyncio.run(play(patient, sharing))
     assert sorted(endpoint for _, endpoint in server.arrivals) == sorted(each[1] for each in asked)
 
 
