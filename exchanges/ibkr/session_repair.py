@@ -136,8 +136,9 @@ class Repair:
             if seen is Seen.NOT_ACTIVE:
                 error = _not_active()
             row = judge(seen, standing)
-            own = row.action is Action.TAKE_OVER and standing.ours
-            if row.down is not None and error is not None and not own:
+            # Told already, and better: a 429 when it came, and our own old session is nobody's business.
+            known = seen is Seen.BLOCKED or (row.action is Action.TAKE_OVER and standing.ours)
+            if row.down is not None and error is not None and not known:
                 self.held = self.held and seen not in _LOST
                 self._teller.found(seen, error, row.down)
             match row.action:

@@ -19,6 +19,10 @@ PutState = Callable[[SessionState | Notice], None]
 
 VAGUE: Final = frozenset({Seen.NO_ANSWER, Seen.UNREADABLE, Seen.REFUSED})
 """These say little about the session: it is still as it was, perhaps."""
+_NOT_OPEN: Final = frozenset({Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED, Seen.NO_ACCOUNTS})
+_A_PERSON_ACTS: Final = frozenset({Seen.SIGNED_OUT, Seen.NO_TOKEN, Seen.INIT_FAILED})
+_CONVINCING: Final = 5
+"""How often in a row something vague is seen before it takes the place of what was told."""
 _OF_A_RESET: Final = frozenset(Seen) - {Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT}
 
 _FOR_A_PERSON: Final = frozenset({Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT})
@@ -69,8 +73,9 @@ class Teller:
         """Something is wrong. In a reset, and in other words, the same is no news."""
         self._in_a_row = self._in_a_row + 1 if self._last_seen is seen else 1
         self._last_seen = seen
-        if seen in VAGUE and self.trouble is not None and self._hush is None and self._in_a_row < 2:
-            # Two kinds of failure by turns are one trouble: the one that says more stands.
+        told = self.trouble is not None and self._hush is None and self._said not in (seen, Seen.BLOCKED)
+        if told and seen in VAGUE and self._in_a_row < _CONVINCING:
+            # Kinds of failure by turns are one trouble: the one that says more stands.
             return
         self._why = (seen, error, down)
         self.judge_again()
@@ -101,7 +106,7 @@ class Teller:
         ended, self._hush = self._hush, None
         needs_person = seen in _FOR_A_PERSON or (seen is Seen.SIGNED_OUT and self._person_signs_in)
         trouble = trouble_of(error, down, needs_person=needs_person)
-        if ended is None and self.trouble is not None and self._said is seen and _gist(self.trouble) == _gist(trouble):
+        if ended is None and self.trouble and _gist(self._said, self.trouble) == _gist(seen, trouble):
             return self.tell()
         self._said, self.trouble = seen, trouble
         self.tell()
@@ -162,9 +167,10 @@ class Teller:
             _logger.exception("who is told about the session of %s failed", self._exchange)
 
 
-def _gist(trouble: Trouble) -> tuple[SessionTier, str, int | None]:
+def _gist(seen: Seen, trouble: Trouble) -> tuple[object, ...]:
     """What makes a trouble another one: other words for the same are no news."""
-    return trouble.down, trouble.action, trouble.act_until
+    kind = Seen.NOT_ESTABLISHED if seen in _NOT_OPEN else seen
+    return kind, trouble.down, trouble.act_until, trouble.action if seen in _A_PERSON_ACTS else ""
 
 
 def _nowhere(event: SessionState | Notice) -> None:

@@ -1,9 +1,12 @@
 """A scripted Interactive Brokers host: the real client and session on answers that a test writes down."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -11,9 +14,12 @@ import pytest
 from exchanges.ibkr.client import PREFIX, Client
 from exchanges.ibkr.session import LoginAccount, Session
 from exchanges.ibkr.session_accounts import Login
-from horizon.model import AccountId
+from horizon.clock import NANOSECONDS, to_nanoseconds
+from horizon.model import AccountId, Notice, SessionState
 from horizon.net.rates import RateLimiter
 from horizon.simulation.scripted_clock import ScriptedClock
+
+UP = {"authenticated": True, "established": True, "competing": False, "connected": True, "message": ""}
 
 
 class Call:
@@ -93,3 +99,98 @@ def make_host(scripted_clock: ScriptedClock) -> Iterator[MakeHost]:
 def host(make_host: MakeHost) -> Host:
     """A scripted host for a login with one account."""
     return make_host()
+
+
+class SessionVenue:
+    """Answers by path; what is put in `answers` comes first, one at a time."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.hosts: list[str] = []
+        self.bodies: list[bytes] = []
+        self.authorizations: list[str] = []
+        self.answers: dict[str, list[Any]] = {}
+        self.usual: dict[str, Any] = {
+            "/iserver/auth/status": UP,
+            "/iserver/auth/ssodh/init": UP,
+            "/iserver/accounts": {"accounts": ["DU1", "DU2"], "isPaper": True, "selectedAccount": "DU1"},
+            "/portfolio/accounts": [{"accountId": "DU1"}, {"accountId": "DU2"}],
+            "/sso/validate": {"LOGIN_TYPE": 2, "USER_NAME": "somebody"},
+            "/tickle": {"session": "secret-session", "iserver": {"authStatus": UP}},
+            "/logout": {"status": True},
+        }
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/v1/api")
+        self.paths.append(path)
+        self.hosts.append(request.url.host)
+        self.bodies.append(request.content)
+        self.authorizations.append(request.headers.get("authorization", ""))
+        queued = self.answers.get(path)
+        answer = queued.pop(0) if queued else self.usual[path]
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, Exception):
+            raise answer
+        status, content = answer if isinstance(answer, tuple) else (200, answer)
+        return httpx.Response(status, content=json.dumps(content).encode())
+
+    def count(self, path: str) -> int:
+        return self.paths.count(path)
+
+    def bodies_of(self, path: str) -> list[Any]:
+        return [json.loads(body) for asked, body in zip(self.paths, self.bodies, strict=True) if asked == path]
+
+
+class SessionSetup:
+    """One session on one scripted clock, and what it told."""
+
+    def __init__(
+        self, clock: ScriptedClock, venue: SessionVenue, *, auth: Any = None, hosts: Sequence[str] = (), **options: Any
+    ) -> None:
+        self.venue = venue
+        self.clock = clock
+        self.states: list[SessionState] = []
+        self.notices: list[Notice] = []
+        self.client = Client(
+            "https://localhost:5000" if auth is None else "https://api.example.com",
+            clock=clock,
+            auth=auth,
+            hosts=hosts,
+            limiter=RateLimiter((), clock),
+            transport=httpx.MockTransport(venue),
+        )
+        self.session = Session(self.client, clock, chance=Random(7), **options)
+
+    async def open(self) -> None:
+        await self.session.open(self.take)
+
+    def take(self, event: SessionState | Notice) -> None:
+        (self.states if isinstance(event, SessionState) else self.notices).append(event)  # type: ignore[arg-type]
+
+    async def until(self, moment: str, zone: str = "America/New_York") -> None:
+        """Let time pass until the wall clock of a zone shows `moment`."""
+        there = to_nanoseconds(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)))
+        await self.clock.sleep((there - self.clock.now()) / NANOSECONDS)
+
+    @property
+    def ready(self) -> list[bool]:
+        return [state.ready for state in self.states]
+
+
+MakeSession = Callable[..., SessionSetup]
+
+
+@pytest.fixture
+async def make_session() -> AsyncIterator[MakeSession]:
+    clock, made = ScriptedClock(1_700_000_000_000_000_000), []
+
+    def setup(venue: SessionVenue | None = None, **options: Any) -> SessionSetup:
+        made.append(SessionSetup(clock, venue or SessionVenue(), **options))
+        return made[-1]
+
+    async with clock.running():
+        yield setup
+        for each in made:
+            await each.session.close()
+            await each.client.close()

@@ -1,14 +1,13 @@
 """The session: opened in order, kept alive through anything, and told tier by tier."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from exchanges.ibkr.client import Client
-from exchanges.ibkr.session import KEEP_ALIVE_SECONDS, SHORTEST_PAUSE, Session, is_live
+from exchanges.ibkr.session import KEEP_ALIVE_SECONDS, SHORTEST_PAUSE, is_live
 from exchanges.ibkr.wire.orders import LiveOrders
 from horizon.errors import (
     BrokerageSessionDown,
@@ -19,8 +18,8 @@ from horizon.errors import (
     VenueUnavailable,
 )
 from horizon.model import AccountId, SessionState, SessionTier
-from horizon.net.rates import RateLimiter
-from horizon.simulation.scripted_clock import ScriptedClock
+
+MakeSession = Callable[..., Any]
 
 UP = {"authenticated": True, "established": True, "competing": False, "connected": True, "message": ""}
 IDLE = {"authenticated": False, "competing": False, "connected": True}
@@ -28,81 +27,8 @@ LOGGED_OUT = {"authenticated": False, "competing": False, "connected": False}
 UNAUTHORIZED = (401, {"error": "not authenticated", "statusCode": 401})
 
 
-class Venue:
-    """Answers by path; what is put in `answers` comes first, one at a time."""
-
-    def __init__(self) -> None:
-        self.paths: list[str] = []
-        self.bodies: list[bytes] = []
-        self.answers: dict[str, list[Any]] = {}
-        self.usual: dict[str, Any] = {
-            "/iserver/auth/status": UP,
-            "/iserver/auth/ssodh/init": UP,
-            "/iserver/accounts": {"accounts": ["DU1", "DU2"], "isPaper": True, "selectedAccount": "DU1"},
-            "/portfolio/accounts": [{"accountId": "DU1"}, {"accountId": "DU2"}],
-            "/sso/validate": {"LOGIN_TYPE": 2, "USER_NAME": "somebody"},
-            "/tickle": {"session": "secret-session", "iserver": {"authStatus": UP}},
-            "/logout": {"status": True},
-        }
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path.removeprefix("/v1/api")
-        self.paths.append(path)
-        self.bodies.append(request.content)
-        queued = self.answers.get(path)
-        answer = queued.pop(0) if queued else self.usual[path]
-        if isinstance(answer, Exception):
-            raise answer
-        status, content = answer if isinstance(answer, tuple) else (200, answer)
-        return httpx.Response(status, content=json.dumps(content).encode())
-
-    def count(self, path: str) -> int:
-        return self.paths.count(path)
-
-
-class Setup:
-    """One session on one scripted clock."""
-
-    def __init__(self, clock: ScriptedClock, venue: Venue, **options: Any) -> None:
-        self.venue = venue
-        self.clock = clock
-        self.states: list[SessionState] = []
-        self.client = Client(
-            "https://localhost:5000",
-            clock=clock,
-            limiter=RateLimiter((), clock),
-            transport=httpx.MockTransport(venue),
-        )
-        self.session = Session(self.client, clock, **options)
-
-    async def open(self) -> None:
-        await self.session.open(self.states.append)
-
-    @property
-    def ready(self) -> list[bool]:
-        return [state.ready for state in self.states]
-
-
-Make = Callable[..., Setup]
-
-
-@pytest.fixture
-async def make() -> AsyncIterator[Make]:
-    clock, made = ScriptedClock(1_700_000_000_000_000_000), []
-
-    def setup(venue: Venue | None = None, **options: Any) -> Setup:
-        made.append(Setup(clock, venue or Venue(), **options))
-        return made[-1]
-
-    async with clock.running():
-        yield setup
-        for each in made:
-            await each.session.close()
-            await each.client.close()
-
-
-async def test_an_established_session_is_opened_in_the_venues_order_without_init(make: Make) -> None:
-    setup = make()
+async def test_an_established_session_is_opened_in_the_venues_order_without_init(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     assert setup.venue.paths == ["/iserver/auth/status", "/iserver/accounts", "/portfolio/accounts"]
     assert [account.account_id for account in setup.session.accounts] == ["DU1", "DU2"]
@@ -117,15 +43,15 @@ async def test_an_established_session_is_opened_in_the_venues_order_without_init
     ]
 
 
-async def test_a_build_that_does_not_say_established_is_taken_at_its_word(make: Make) -> None:
-    setup = make()
+async def test_a_build_that_does_not_say_established_is_taken_at_its_word(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = {key: UP[key] for key in UP if key != "established"}
     await setup.open()
     assert setup.venue.count("/iserver/auth/ssodh/init") == 0
 
 
-async def test_an_idle_session_is_opened_with_a_json_body_that_does_not_compete(make: Make) -> None:
-    setup = make()
+async def test_an_idle_session_is_opened_with_a_json_body_that_does_not_compete(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.answers["/iserver/auth/status"] = [IDLE]
     await setup.open()
     at = setup.venue.paths.index("/iserver/auth/ssodh/init")
@@ -133,8 +59,8 @@ async def test_an_idle_session_is_opened_with_a_json_body_that_does_not_compete(
     assert setup.venue.paths[at + 1] == "/iserver/auth/status"
 
 
-async def test_init_that_says_established_too_early_is_not_believed(make: Make) -> None:
-    setup = make()
+async def test_init_that_says_established_too_early_is_not_believed(make_session: MakeSession) -> None:
+    setup = make_session()
     pending = {**UP, "established": False}
     setup.venue.answers["/iserver/auth/status"] = [pending, pending, pending, UP]
     await setup.open()
@@ -142,8 +68,10 @@ async def test_init_that_says_established_too_early_is_not_believed(make: Make) 
     assert setup.venue.count("/iserver/auth/ssodh/init") == 1
 
 
-async def test_a_session_that_never_gets_established_ends_after_a_bounded_number_of_questions(make: Make) -> None:
-    setup = make()
+async def test_a_session_that_never_gets_established_ends_after_a_bounded_number_of_questions(
+    make_session: MakeSession,
+) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = {**UP, "established": False}
     with pytest.raises(BrokerageSessionDown, match="not established"):
         await setup.open()
@@ -152,24 +80,24 @@ async def test_a_session_that_never_gets_established_ends_after_a_bounded_number
     assert "/iserver/accounts" not in setup.venue.paths
 
 
-async def test_a_competing_session_is_not_taken_away(make: Make) -> None:
-    setup = make()
+async def test_a_competing_session_is_not_taken_away(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = {**UP, "competing": True}
     with pytest.raises(Competing, match='compete="once" or "always"'):
         await setup.open()
     assert setup.venue.count("/iserver/auth/ssodh/init") == 0
 
 
-async def test_a_competing_session_is_taken_away_when_asked_for(make: Make) -> None:
-    setup = make(compete="once")
+async def test_a_competing_session_is_taken_away_when_asked_for(make_session: MakeSession) -> None:
+    setup = make_session(compete="once")
     setup.venue.answers["/iserver/auth/status"] = [{**UP, "competing": True}]
     await setup.open()
     at = setup.venue.paths.index("/iserver/auth/ssodh/init")
     assert json.loads(setup.venue.bodies[at])["compete"] is True
 
 
-async def test_init_that_reports_a_competitor_ends_there(make: Make) -> None:
-    setup = make()
+async def test_init_that_reports_a_competitor_ends_there(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.answers["/iserver/auth/status"] = [IDLE]
     setup.venue.usual["/iserver/auth/ssodh/init"] = {**UP, "competing": True, "established": False}
     with pytest.raises(Competing):
@@ -177,8 +105,8 @@ async def test_init_that_reports_a_competitor_ends_there(make: Make) -> None:
 
 
 @pytest.mark.parametrize("init", [UNAUTHORIZED, (500, {"error": "failed to generate sso dh token"})])
-async def test_a_logged_out_gateway_needs_a_person(make: Make, init: Any) -> None:
-    setup = make()
+async def test_a_logged_out_gateway_needs_a_person(make_session: MakeSession, init: Any) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = LOGGED_OUT
     setup.venue.usual["/iserver/auth/ssodh/init"] = init
     with pytest.raises(NeedsLogin, match="https://localhost:5000"):
@@ -188,16 +116,16 @@ async def test_a_logged_out_gateway_needs_a_person(make: Make, init: Any) -> Non
     assert "sign in at" in state.tiers[1].action
 
 
-async def test_a_401_before_anything_else_needs_a_person(make: Make) -> None:
-    setup = make()
+async def test_a_401_before_anything_else_needs_a_person(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = UNAUTHORIZED
     with pytest.raises(NeedsLogin):
         await setup.open()
     assert setup.venue.paths == ["/iserver/auth/status"]
 
 
-async def test_groups_and_all_are_not_accounts(make: Make) -> None:
-    setup = make()
+async def test_groups_and_all_are_not_accounts(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {
         "accounts": ["All", "DU1", "Growth", "Shares", "DU2"],
         "groups": ["Growth"],
@@ -210,38 +138,40 @@ async def test_groups_and_all_are_not_accounts(make: Make) -> None:
             setup.session.is_live(AccountId(name))
 
 
-async def test_a_login_without_accounts_yet_is_not_ready(make: Make) -> None:
-    setup = make()
+async def test_a_login_without_accounts_yet_is_not_ready(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {}
     with pytest.raises(BrokerageSessionDown, match="lists no account"):
         await setup.open()
 
 
-async def test_the_type_of_the_sign_in_is_asked_only_where_the_accounts_leave_it_open(make: Make) -> None:
-    setup = make()
+async def test_the_type_of_the_sign_in_is_asked_only_where_the_accounts_leave_it_open(
+    make_session: MakeSession,
+) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
     await setup.open()
     assert setup.venue.paths[-1] == "/sso/validate"
 
 
-async def test_a_sign_in_that_can_not_tell_its_type_is_no_obstacle(make: Make) -> None:
-    setup = make()
+async def test_a_sign_in_that_can_not_tell_its_type_is_no_obstacle(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
     setup.venue.usual["/sso/validate"] = (404, {"error": "not found"})
     await setup.open()
     assert setup.session.is_live(AccountId("DU1")) is False
 
 
-async def test_the_login_type_is_read_in_both_its_spellings(make: Make) -> None:
-    setup = make()
+async def test_the_login_type_is_read_in_both_its_spellings(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {"accounts": ["F1"]}
     setup.venue.usual["/sso/validate"] = {"loginType": 1}
     await setup.open()
     assert setup.session.is_live(AccountId("F1")) is True
 
 
-async def test_contradicting_signs_of_live_and_paper_stop_the_session(make: Make) -> None:
-    setup = make()
+async def test_contradicting_signs_of_live_and_paper_stop_the_session(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/accounts"] = {"accounts": ["DU1"]}
     setup.venue.usual["/sso/validate"] = {"LOGIN_TYPE": 1}
     with pytest.raises(ConfigurationError, match="login type 1 says live"):
@@ -277,8 +207,8 @@ def test_signs_that_disagree_are_an_error(account: str, is_paper: bool | None, l
         is_live(account, is_paper=is_paper, login_type=login_type)
 
 
-async def test_the_keep_alive_goes_on_every_minute_and_its_age_shows(make: Make) -> None:
-    setup = make()
+async def test_the_keep_alive_goes_on_every_minute_and_its_age_shows(make_session: MakeSession) -> None:
+    setup = make_session()
     assert setup.session.keep_alive_age is None
     await setup.open()
     await setup.clock.sleep(10 * KEEP_ALIVE_SECONDS + 30)
@@ -289,8 +219,8 @@ async def test_the_keep_alive_goes_on_every_minute_and_its_age_shows(make: Make)
     assert "secret-session" not in repr(setup.session)
 
 
-async def test_one_lost_keep_alive_is_repeated_and_is_no_news(make: Make) -> None:
-    setup = make()
+async def test_one_lost_keep_alive_is_repeated_and_is_no_news(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     setup.venue.answers["/tickle"] = [httpx.ReadError("cut")]
     await setup.clock.sleep(KEEP_ALIVE_SECONDS + SHORTEST_PAUSE + 1)
@@ -302,8 +232,8 @@ async def test_one_lost_keep_alive_is_repeated_and_is_no_news(make: Make) -> Non
     "blip",
     [httpx.ReadError("cut"), (500, {"error": "failed to process request"}), (200, "nonsense"), UNAUTHORIZED],
 )
-async def test_a_keep_alive_that_fails_for_an_hour_is_news_and_comes_back(make: Make, blip: Any) -> None:
-    setup = make()
+async def test_a_keep_alive_that_fails_for_an_hour_is_news_and_comes_back(make_session: MakeSession, blip: Any) -> None:
+    setup = make_session()
     await setup.open()
     healthy = setup.venue.usual["/tickle"]
     setup.venue.usual["/tickle"] = blip
@@ -316,9 +246,9 @@ async def test_a_keep_alive_that_fails_for_an_hour_is_news_and_comes_back(make: 
 
 
 async def test_a_defect_in_the_keep_alive_does_not_end_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_session: MakeSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    setup = make()
+    setup = make_session()
     await setup.open()
     calls = 0
     original = setup.client.post
@@ -336,8 +266,10 @@ async def test_a_defect_in_the_keep_alive_does_not_end_it(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_listener_that_fails_does_not_end_the_keep_alive(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    setup = make()
+async def test_a_listener_that_fails_does_not_end_the_keep_alive(
+    make_session: MakeSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup = make_session()
     told: list[SessionState] = []
 
     def failing(state: SessionState) -> None:
@@ -353,8 +285,8 @@ async def test_a_listener_that_fails_does_not_end_the_keep_alive(make: Make, cap
     await setup.session.open(setup.states.append)
 
 
-async def test_a_brokerage_session_that_idled_out_is_opened_again(make: Make) -> None:
-    setup = make()
+async def test_a_brokerage_session_that_idled_out_is_opened_again(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     setup.venue.answers["/tickle"] = [{"session": "s", "iserver": {"authStatus": IDLE}}]
     setup.venue.answers["/iserver/auth/status"] = [IDLE]
@@ -367,8 +299,8 @@ async def test_a_brokerage_session_that_idled_out_is_opened_again(make: Make) ->
     assert down[SessionTier.BROKERAGE].action
 
 
-async def test_a_competitor_that_comes_later_is_told_and_not_fought(make: Make) -> None:
-    setup = make()
+async def test_a_competitor_that_comes_later_is_told_and_not_fought(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     taken = {**UP, "competing": True}
     setup.venue.usual["/tickle"] = {"session": "s", "iserver": {"authStatus": taken}}
@@ -379,8 +311,8 @@ async def test_a_competitor_that_comes_later_is_told_and_not_fought(make: Make) 
     assert "another program" in setup.session.state.reason
 
 
-async def test_a_call_that_finds_no_bridge_sets_the_repair_off(make: Make) -> None:
-    setup = make()
+async def test_a_call_that_finds_no_bridge_sets_the_repair_off(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     setup.venue.answers["/iserver/account/orders"] = [(400, {"error": "Bad Request: no bridge", "statusCode": 400})]
     setup.venue.answers["/tickle"] = [{"session": "s", "iserver": {"authStatus": IDLE}}]
@@ -402,8 +334,10 @@ async def test_a_call_that_finds_no_bridge_sets_the_repair_off(make: Make) -> No
         ({**UP, "competing": True}, Competing),
     ],
 )
-async def test_a_401_is_explained_by_the_status(make: Make, status: Any, error: type[SessionError]) -> None:
-    setup = make()
+async def test_a_401_is_explained_by_the_status(
+    make_session: MakeSession, status: Any, error: type[SessionError]
+) -> None:
+    setup = make_session()
     await setup.open()
     setup.venue.answers["/iserver/account/orders"] = [UNAUTHORIZED]
     setup.venue.usual["/iserver/auth/status"] = status
@@ -412,8 +346,8 @@ async def test_a_401_is_explained_by_the_status(make: Make, status: Any, error: 
     assert setup.ready == [True, False]
 
 
-async def test_an_unprimed_read_asks_for_the_accounts_and_again(make: Make) -> None:
-    setup = make()
+async def test_an_unprimed_read_asks_for_the_accounts_and_again(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     before = setup.venue.count("/iserver/accounts")
     unprimed = (500, {"error": "Bad Request: Please query /accounts first", "statusCode": 400})
@@ -422,15 +356,15 @@ async def test_an_unprimed_read_asks_for_the_accounts_and_again(make: Make) -> N
     assert setup.venue.count("/iserver/accounts") == before + 1
 
 
-async def test_an_unreachable_gateway_is_said_so(make: Make) -> None:
-    setup = make()
+async def test_an_unreachable_gateway_is_said_so(make_session: MakeSession) -> None:
+    setup = make_session()
     setup.venue.usual["/iserver/auth/status"] = httpx.ConnectError("refused")
     with pytest.raises(VenueUnavailable, match="no gateway answers"):
         await setup.open()
 
 
-async def test_closing_ends_the_keep_alive_and_leaves_the_login(make: Make) -> None:
-    setup = make()
+async def test_closing_ends_the_keep_alive_and_leaves_the_login(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     await setup.session.close()
     await setup.clock.sleep(10 * KEEP_ALIVE_SECONDS)
@@ -440,8 +374,8 @@ async def test_closing_ends_the_keep_alive_and_leaves_the_login(make: Make) -> N
     assert setup.session.state.reason == "closed"
 
 
-async def test_closing_logs_out_when_asked(make: Make) -> None:
-    setup = make()
+async def test_closing_logs_out_when_asked(make_session: MakeSession) -> None:
+    setup = make_session()
     await setup.open()
     await setup.session.close(logout=True)
     assert setup.venue.paths[-1] == "/logout"
