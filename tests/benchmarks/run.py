@@ -21,6 +21,7 @@ import machine
 import measure_calls
 import measure_core
 import measure_imports
+import measure_limiter
 import measure_order_path
 from processes import BenchmarkFailed, Places
 from report import Row, show
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[int, Places], Sequence[Row]]] = {
     "calls": measure_calls.measure,
     "order_path": measure_order_path.measure,
     "core": measure_core.measure,
+    "limiter": measure_limiter.measure,
 }
 _LIBRARIES = ("httpx", "httpx-aiohttp", "aiohttp", "msgspec")
 

@@ -42,6 +42,20 @@ def test_the_order_path_times_every_order_and_its_commit(benchmark: Any, tmp_pat
     assert all(sent < done for sent, done in zip(found["post_to_bytes"], found["post_to_answer"], strict=True))
 
 
+def test_the_limiter_is_measured_alone_and_shared_and_never_admits_too_early(tmp_path: Path) -> None:
+    found = printed_by("limiter_speed.py", str(tmp_path), "50", "5")
+    assert {name: len(values) for name, values in found.items() if name != "flock"} == {
+        "private": 50,
+        "shared": 50,
+        "admission": 50,
+        "semaphore": 50,
+        "late_private": 5,
+        "late_shared": 5,
+        "late_sleep": 5,
+    }
+    assert all(entered < whole for entered, whole in zip(found["admission"], found["shared"], strict=True))
+
+
 def test_a_peer_that_cannot_be_installed_is_shown_as_not_measured(
     benchmark: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,4 +81,4 @@ def test_a_benchmark_nobody_wrote_is_refused_by_name() -> None:
         [sys.executable, str(BENCHMARKS / "run.py"), "speed"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert "no benchmark is called speed: choose from imports, calls, order_path, core" in ended.stderr
+    assert "no benchmark is called speed: choose from imports, calls, order_path, core, limiter" in ended.stderr
