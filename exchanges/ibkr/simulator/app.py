@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from exchanges.ibkr.simulator import (
     account_routes,
@@ -93,7 +94,18 @@ class GatewayApp:
             return
         request = Request(scope, receive)
         response = await self._answer(path, request)
-        await response(scope, receive, send)
+        await response(scope, receive, self._dated(send))
+
+    def _dated(self, send: Send) -> Send:
+        """With the `Date` of the simulated time, by which a client sees how its clock differs."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self._state.seconds(), usegmt=True).encode()
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
+            await send(message)
+
+        return dated
 
     async def _answer(self, path: str, request: Request) -> Response:
         if self._host in self._state.upstream.gone:
