@@ -174,6 +174,62 @@ async def test_concurrency_is_freed_by_answers_alone(clock: ScriptedClock) -> No
     assert clock.monotonic() == 30
 
 
+async def test_a_call_whose_answer_nobody_waited_for_counts_as_arriving_late(clock: ScriptedClock) -> None:
+    limiter = RateLimiter((ONE_IN_FIVE,), clock)
+    with pytest.raises(TimeoutError):
+        async with clock.deadline(0.5), limiter.slot("GET /rows"):
+            await clock.sleep(10)
+    await spend(limiter, "GET /rows")
+    assert LATENCY + 5.0 < clock.monotonic() < LATENCY + 5.2
+
+
+async def test_a_penalty_is_told_once_and_the_next_one_again(clock: ScriptedClock) -> None:
+    limiter = RateLimiter((), clock, penalty=900)
+    told: list[float] = []
+    limiter.on_penalty = told.append
+    limiter.penalize()
+    await clock.sleep(100)
+    limiter.penalize()
+    with pytest.raises(RateLimited) as error:
+        await spend(limiter, "POST /order", Priority.ORDER)
+    assert error.value.penalty
+    await clock.sleep(1000)
+    limiter.penalize(60)
+    assert told == [900, 60]
+
+
+async def test_a_call_over_its_rate_is_told_from_a_penalty(clock: ScriptedClock) -> None:
+    limiter = RateLimiter((ONE_IN_FIVE,), clock)
+    await spend(limiter, "GET /rows")
+    with pytest.raises(RateLimited) as error:
+        await spend_within(limiter, 1.0)
+    assert not error.value.penalty
+    limiter.penalize(60)
+    with pytest.raises(RateLimited) as error:
+        await spend_within(limiter, 1.0)
+    assert error.value.penalty
+
+
+async def spend_within(limiter: RateLimiter, seconds: float) -> None:
+    async with limiter.slot("GET /rows", max_wait=seconds):
+        pass
+
+
+async def test_the_budget_shows_what_is_used_and_when_the_next_place_is_free(clock: ScriptedClock) -> None:
+    limiter = RateLimiter((RateRule(name="all", limit=3, seconds=1.0, reserved=1), ONE_IN_FIVE), clock)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(3):
+            tasks.create_task(spend(limiter, "GET /poll"))
+        await clock.sleep(0.5)
+        budget = limiter.budget()
+    every, rows = budget.rules
+    assert (budget.waiting, budget.shared, budget.closed_for) == (1, False, 0)
+    assert (every.name, every.used, every.limit, every.open) == ("all", 2, 3, 0)
+    assert every.next_place == pytest.approx(0.52)
+    assert (rows.used, rows.next_place) == (0, 0)
+    assert limiter.budget().last_wait == pytest.approx(1.02)
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -213,6 +269,10 @@ def names(endpoint: str) -> set[str]:
         ("POST /pa/performance", {"performance"}),
         ("POST /pa/transactions", {"transactions"}),
         ("GET /fyi/unreadnumber", {"notifications"}),
+        ("GET /pa/summary", {"performance summary"}),
+        ("POST /oauth2/api/v1/token", {"token"}),
+        ("POST /gw/api/v1/sso-sessions", {"sign-in"}),
+        ("POST /oauth/live_session_token", {"live session token"}),
     ],
 )
 def test_the_table_binds_each_endpoint(endpoint: str, rules: set[str]) -> None:
