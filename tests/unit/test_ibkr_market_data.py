@@ -293,3 +293,19 @@ async def test_instruments_can_be_added_while_it_runs(feed: IbkrPollingFeed, hos
 async def test_an_interval_that_would_only_burn_the_rate_limit_is_refused(host: Any, market_data: MarketData):
     with pytest.raises(ConfigurationError, match="interval"):
         IbkrPollingFeed(market_data, interval=0.0, clock=host.clock)
+
+
+async def test_the_feed_waits_as_long_as_the_venue_wants(host: Any, scripted_clock: Any):
+    host.on(SNAPSHOT, httpx.Response(429, json={"error": "Too Many Requests"}), [row()])
+    market_data = MarketData(host.client, host.clock, exchange="ibkr")
+    put: list[Any] = []
+    feed = IbkrPollingFeed(market_data, clock=scripted_clock, instruments=[SPY], interval=1.0)
+    task = asyncio.create_task(feed.run(put.append))
+    await scripted_clock.sleep(890)
+    assert len(host.seen(SNAPSHOT)) == 1
+    assert "429" in feed.health()[0].cause
+    await scripted_clock.sleep(20)
+    assert put
+    host.on(UNSUBSCRIBE, {"success": True})
+    task.cancel()
+    await asyncio.wait([task])

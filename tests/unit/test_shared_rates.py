@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from exchanges.ibkr.exchange import InteractiveBrokers
 from exchanges.ibkr.rates import limiter as ibkr_limiter
 from horizon.errors import ConfigurationError, RateLimited
 from horizon.net import shared_rates
@@ -366,3 +367,13 @@ async def test_fifty_requests_a_second_for_oauth(clock: ScriptedClock) -> None:
     assert clock.monotonic() == 0
     await spend(made, "GET /portfolio/U1/summary")
     assert clock.monotonic() > 1
+
+
+def test_interactive_brokers_shares_on_the_machines_clock_and_not_on_one_that_was_handed_in(folder: Path) -> None:
+    assert InteractiveBrokers().status().budget.shared
+    assert files_in(folder) == ["localhost-5000.rates"]
+    assert not InteractiveBrokers(clock=ScriptedClock(0)).status().budget.shared
+    with pytest.raises(ConfigurationError, match="10 through a gateway"):
+        InteractiveBrokers(requests_per_second=50)
+    direct = InteractiveBrokers(access_token="t", api_url="https://api.ibkr.com/v1/api", requests_per_second=50)
+    assert direct.status().budget.rules[0].limit == 50
