@@ -222,7 +222,7 @@ class MarketData:
         self._tell_of_data(rows)
         return rows
 
-    def _tell_of_data(self, rows: Mapping[str, SnapshotRow] | Mapping[str, SnapshotFields]) -> None:
+    def _tell_of_data(self, rows: Mapping[str, SnapshotRow | SnapshotFields]) -> None:
         """Data is down as a whole when the agreement is missing, or when nothing that was asked for is subscribed."""
         if self._tell is None:
             return
