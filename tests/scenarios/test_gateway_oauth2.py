@@ -402,9 +402,13 @@ async def test_a_night_ends_the_brokerage_session_and_not_the_bearer(start_gatew
     while gateway.transitions[-1].tier != "upstream" and gateway.transitions[-1].cause != "nightly reset":
         await clock.advance(300)
     assert (await program.ask(bearer, "GET", "/iserver/accounts")).status_code != 200
-    assert (await program.ask_session()).status_code == 200
+    found = set()
     while gateway.transitions[-1].tier != "upstream" or not gateway.transitions[-1].up:
+        answer = await program.ask_session()
+        found.add(answer.status_code)
+        assert answer.headers["content-type"] != "application/problem+json"
         await clock.advance(300)
+    assert {401, 500, 503} & found, "what opens a session is down, what gives tokens away is not"
     assert is_established(await program.get(bearer, "/iserver/auth/status")) == (True, False, False)
     assert (await program.init(bearer, compete=False))["established"] is True
 

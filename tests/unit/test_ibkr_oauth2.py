@@ -338,6 +338,45 @@ async def test_a_refused_credential_is_explained_and_never_tried_again(
     assert state.action.endswith(", then start again")
 
 
+BARE = Response(401, {}, b'{"error":"not authenticated","statusCode":401}')
+
+
+async def test_a_bare_401_to_a_credential_that_was_good_is_tried_again(venue: Venue) -> None:
+    auth = bound(venue)
+    await sent(auth)
+    async with kept(auth):
+        venue.answers[SESSION] = [BARE, venue.next_bearer]
+        venue.answers[TOKEN] = [BARE, granted("planted-access")]
+        await venue.clock.sleep(BEARER_SECONDS - 300 + 2)
+        assert "as it also does while it is being reset" in auth.token().cause
+        assert auth.token().action == ""
+        await venue.clock.sleep(2 * 3600)
+        assert auth.token().cause == ""
+        assert await sent(auth) != "bearer-1"
+
+
+@pytest.mark.parametrize("answer", [problem(401, title="Unauthorized"), problem(401, error="invalid_client")])
+async def test_a_401_with_a_reason_is_final_also_for_a_credential_that_was_good(venue: Venue, answer: Response) -> None:
+    auth = bound(venue)
+    await sent(auth)
+    venue.answers[SESSION] = venue.answers[TOKEN] = [answer]
+    async with kept(auth):
+        await venue.clock.sleep(2 * 3600)
+        asked = len(venue.seen)
+        assert auth.token().action
+        await venue.clock.sleep(86_400)
+        assert len(venue.seen) == asked
+
+
+async def test_a_bare_401_to_a_credential_that_was_never_good_is_final(venue: Venue) -> None:
+    venue.answers[TOKEN] = [BARE]
+    auth = bound(venue)
+    async with kept(auth):
+        await refused(auth)
+        await venue.clock.sleep(86_400)
+        assert venue.count(TOKEN) == 1
+
+
 async def test_a_wrong_clock_is_told_in_seconds(venue: Venue) -> None:
     start = venue.clock.now() // NANOSECONDS
     venue.answers[TOKEN] = [problem(400, {"date": formatdate(start + 312, usegmt=True)}, title="Bad Request")]

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from exchanges.ibkr.auth.diffie_hellman import DiffieHellman, random_exponent
 from exchanges.ibkr.auth.keys import PrivateKey
 from exchanges.ibkr.auth.live_session_token import LiveSessionToken, Unproven, granted, prepend, request_nonce
-from exchanges.ibkr.auth.oauth1_refusals import PATH, already_over, mismatch, names_a_cause, problem
+from exchanges.ibkr.auth.oauth1_refusals import PATH, already_over, mismatch, problem
 from exchanges.ibkr.auth.oauth1_signing import (
     HMAC,
     RSA,
@@ -39,22 +39,19 @@ from exchanges.ibkr.auth.oauth1_signing import (
     hmac_signature,
     rsa_signature,
 )
-from exchanges.ibkr.auth.oauth2_refusals import said, skew_seconds
+from exchanges.ibkr.auth.oauth2_refusals import skew_seconds
 from exchanges.ibkr.auth.protocol import Ask, TokenState
-from exchanges.ibkr.auth.renewal import CredentialRefused, Renewal
+from exchanges.ibkr.auth.renewal import Renewal
 from exchanges.ibkr.auth.sign_ins import SignIns, sign_ins_directory
 from exchanges.ibkr.auth.tokens import HEADER
 from horizon.clock import NANOSECONDS, Clock
-from horizon.errors import ConfigurationError, HorizonError, TokenExpired, VenueUnavailable
+from horizon.errors import ConfigurationError, HorizonError, VenueUnavailable
 from horizon.net.answer import NoAnswer, NotSent, Response
 from horizon.net.tls import is_loopback
 
 REALM: Final = "limited_poa"
 TEST_CONSUMER: Final = "TESTCONS"
 TEST_REALM: Final = "test_realm"
-BARE_REFUSALS: Final = 5
-"""How often in a row a credential that was good before is refused without a reason until that is final: the venue also
-answers 401 while it is being reset."""
 _YOUNG: Final = 60 * NANOSECONDS
 _TIMEOUT: Final = 20.0
 # Answers of what stands before the venue: nobody was signed in.
@@ -102,7 +99,6 @@ class OAuth1:
         self._sign_ins = SignIns(self._credential, directory=sign_ins)
         self._ask: Ask | None = None
         self._base_url = ""
-        self._bare_refusals = 0
         self._renewal: Renewal[LiveSessionToken] = Renewal(self._sign_in, next_allowed=self._next_allowed)
 
     def __repr__(self) -> str:
@@ -174,7 +170,7 @@ class OAuth1:
         }
 
     async def _sign_in(self, old: LiveSessionToken | None) -> LiveSessionToken:
-        """One exchange. `old` is the token that it replaces, if these credentials were ever good."""
+        """One exchange, whatever it replaces."""
         clock = self._renewal.clock
         prepended = prepend(self._access_token_secret, self._encryption_key)
         exponent = random_exponent()
@@ -186,7 +182,7 @@ class OAuth1:
         skew = skew_seconds(response.headers, clock.now())
         refused = problem(response, self._base_url, skew)
         if refused is not None:
-            raise self._judged(refused, response, old)
+            raise refused
         try:
             key, expires = granted(
                 response.content,
@@ -205,7 +201,6 @@ class OAuth1:
         now = clock.now()
         if expires <= now:
             raise already_over((now - expires) / NANOSECONDS, skew)
-        self._bare_refusals = 0
         return LiveSessionToken(key, now, expires)
 
     async def _send(self, headers: Mapping[str, str]) -> Response:
@@ -234,18 +229,6 @@ class OAuth1:
         if response.status in _UNAVAILABLE:
             sign_in.unavailable()
         return response
-
-    def _judged(self, error: HorizonError, response: Response, old: LiveSessionToken | None) -> HorizonError:
-        """A refusal that may be the venue's reset: only when the credentials were good before, and not for ever."""
-        if not isinstance(error, CredentialRefused) or old is None or error.clock_is_wrong or names_a_cause(response):
-            return error
-        self._bare_refusals += 1
-        if self._bare_refusals >= BARE_REFUSALS:
-            return error
-        return TokenExpired(
-            f"the venue refused to renew the live session token (POST {PATH} answered {response.status}: "
-            f"{said(response)}), as it also does while it is being reset: it is tried again"
-        )
 
 
 def _text(name: str, value: str) -> str:

@@ -31,12 +31,6 @@ _KEYS: Final = (
 )
 
 
-def names_a_cause(response: Response) -> bool:
-    """Whether the venue says what it refuses. A bare 401 also comes from a venue that is being reset (section 1.6)."""
-    words = said(response)
-    return any(each.search(words) for each in (_REASON, _CONSUMER, _TIME, _SIGNATURE, _TOKEN))
-
-
 def problem(response: Response, base_url: str, skew: float | None) -> HorizonError | None:
     """The error of an answer without a live session token; None when it may hold one.
 
@@ -90,7 +84,10 @@ def refusal(response: Response, skew: float | None) -> CredentialRefused:
         return CredentialRefused(f"{what}: {_KEYS}{_THEN}")
     if _TOKEN.search(words):
         return CredentialRefused(f"{what}: make a new access token in IBKR's portal, give it with its secret{_THEN}")
-    return CredentialRefused(f"{what}: check access_token= and consumer_key= against IBKR's portal, and {_KEYS}{_THEN}")
+    return CredentialRefused(
+        f"{what}: check access_token= and consumer_key= against IBKR's portal, and {_KEYS}{_THEN}",
+        is_bare=response.status == HTTPStatus.UNAUTHORIZED and not _REASON.search(words),
+    )
 
 
 def mismatch() -> CredentialRefused:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -116,7 +117,22 @@ def refusal(step: Step, response: Response, asked: Asked, skew: float | None) ->
             clock_is_wrong=True,
         )
     clock = ", that this machine's clock is right" if skew is None else ""
-    return CredentialRefused(f"{where}: {_remedy(step, response, words, asked, clock)}{_THEN}")
+    return CredentialRefused(
+        f"{where}: {_remedy(step, response, words, asked, clock)}{_THEN}", is_bare=_is_bare(response, words)
+    )
+
+
+def _is_bare(response: Response, words: str) -> bool:
+    """A 401 that neither is a problem document nor says what is wrong: it can come from the venue's reset (1.6)."""
+    if response.status != HTTPStatus.UNAUTHORIZED or "problem" in response.headers.get("content-type", ""):
+        return False
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        problem = _Problem()
+    if problem.type or problem.title or problem.detail:
+        return False
+    return not any(each.search(words) for each in (_NOT_ACTIVE, _SCOPE, _AUDIENCE, _TIME, _IP, _USER, _CLIENT))
 
 
 def _remedy(step: Step, response: Response, words: str, asked: Asked, clock: str) -> str:

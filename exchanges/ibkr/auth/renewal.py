@@ -8,6 +8,7 @@
 | 401                                     | one sign-in, for all who met it                                         |
 | a sign-in failed                        | the same error at once for everybody, until the pause after it is over  |
 | the credential was refused              | the same error for good; unless the clock was wrong and has been set    |
+| refused without a reason, good before   | as a failure, for a day: a venue that is being reset does that too      |
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from horizon.errors import ConfigurationError, HorizonError, RateLimited, TokenE
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 300.0
 """Seconds between a sign-in that failed and the next one: doubled each time, give or take a quarter."""
+LONGEST_RESET: Final = 86_400.0
+"""Seconds for which refusals without a reason are taken for the venue's reset; no reset lasts so long."""
 _LOOK_SECONDS: Final = 60.0
 _CLOCK_WAS_SET: Final = 10.0
 _GET_ANOTHER: Final = "get a new one"
@@ -34,11 +37,15 @@ _logger = logging.getLogger(__name__)
 
 
 class CredentialRefused(ConfigurationError):
-    """The venue said no to what it was told. It is not asked again with the same."""
+    """The venue said no to what it was told. It is not asked again with the same.
 
-    def __init__(self, message: str, *, clock_is_wrong: bool = False) -> None:
+    `is_bare` says that it gave no reason: such a 401 also comes from a venue that is being reset.
+    """
+
+    def __init__(self, message: str, *, clock_is_wrong: bool = False, is_bare: bool = False) -> None:
         super().__init__(message)
         self.clock_is_wrong = clock_is_wrong
+        self.is_bare = is_bare and not clock_is_wrong
 
 
 class Renewal(Generic[AnyToken]):
@@ -66,6 +73,7 @@ class Renewal(Generic[AnyToken]):
         self._told: AnyToken | None = None
         self._failure: HorizonError | None = None
         self._failures = 0
+        self._bare_since: float | None = None
         self._retry_at = 0.0
         self._clock_offset = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -162,12 +170,15 @@ class Renewal(Generic[AnyToken]):
                 if not made.is_good(self.clock.now()):
                     raise _ended(made)
             except HorizonError as error:
-                self._failed(error)
-                raise
+                judged = self._judged(error)
+                self._failed(judged)
+                if judged is error:
+                    raise
+                raise judged from error
             if token is not None and made.text == token.text:
                 self._pause_from_now()
                 return token
-            self._token, self._failure, self._failures = made, None, 0
+            self._token, self._failure, self._failures, self._bare_since = made, None, 0, None
             # A token that ends at once must not be renewed without a pause.
             self._retry_at = self.clock.monotonic() + FIRST_PAUSE
             self._changed.set()
@@ -181,6 +192,17 @@ class Renewal(Generic[AnyToken]):
             return
         if self._is_final(failure) or self.clock.monotonic() < self._retry_at:
             raise failure.with_traceback(None)
+
+    def _judged(self, error: HorizonError) -> HorizonError:
+        """A refusal without a reason may be the venue's reset, when the credential was good before."""
+        if self._token is None or not isinstance(error, CredentialRefused) or not error.is_bare:
+            return error
+        now = self.clock.monotonic()
+        self._bare_since = now if self._bare_since is None else self._bare_since
+        if now - self._bare_since >= LONGEST_RESET:
+            return error
+        cause = str(error).rpartition(": ")[0]
+        return TokenExpired(f"{cause}, without a reason, as it also does while it is being reset: it is tried again")
 
     def _is_final(self, failure: HorizonError) -> bool:
         if not isinstance(failure, CredentialRefused):

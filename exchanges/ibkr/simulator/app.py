@@ -31,7 +31,8 @@ from horizon.simulation.waiting import parked
 
 PREFIX = "/v1/api"
 _OLD_PREFIX = "/v1/portal"
-_TOKENS_BEHIND_THE_GATEWAY = "/oauth/"
+_SIGN_INS = ("/oauth/", "/gw/")
+"""What opens a session is as much down at night as the session itself; `/oauth2/` only gives tokens away."""
 _DOWN: Mapping[Manner, object] = {
     Manner.UNAUTHORISED: {"error": "not authenticated", "statusCode": 401},
     Manner.FAILING: {"error": "unknown"},
@@ -131,8 +132,9 @@ class GatewayApp:
     async def _signed_in(self, endpoint: Endpoint, path: str, request: Request) -> Response:
         ask = Ask.of(request.scope, await request.body())
         try:
-            if path.startswith(_TOKENS_BEHIND_THE_GATEWAY) and self._state.session.life.manner() in _DOWN:
-                raise Refusal(503, _DOWN[Manner.UNAVAILABLE])
+            manner = self._state.session.life.manner()
+            if path.startswith(_SIGN_INS) and manner is not None and manner in _DOWN:
+                raise Refusal(manner.value, _DOWN[manner])
             return _json(endpoint(ask))
         except Refusal as refusal:
             return _refused(refusal)
