@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 from horizon.clock import Clock, SystemClock
 from horizon.directories import state_directory
-from horizon.errors import ConfigurationError
+from horizon.errors import BrokerageSessionDown, ConfigurationError
 from horizon.guards import Guard, default_guards
 from horizon.model import (
     Account,
@@ -243,9 +243,7 @@ class Exchange:
     async def submit_group(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
         """Send a bracket or group as one call. If one of it is refused here, none of it leaves."""
         self._trading()
-        while self.is_open and self.session is not None and self.session.holding and not self.session.ready:
-            self._session_changed.clear()
-            await self._session_changed.wait()
+        await self._until_orders_are_taken()
         return await self._trading().submit(requests)
 
     async def replace(self, order: Order, **changes: object) -> Order:
@@ -327,6 +325,19 @@ class Exchange:
             )
         self.require_tradable()
         return service
+
+    async def _until_orders_are_taken(self) -> None:
+        """Wait while orders are held. Raises BrokerageSessionDown when the venue is up but takes none now.
+
+        Of a tier that is down, the call itself finds out most exactly what is wrong.
+        """
+        while self.is_open and (session := self.session) is not None and not session.ready:
+            if not session.holding:
+                if all(tier.up for tier in session.tiers):
+                    raise BrokerageSessionDown(f"{self.name} can't take orders now: {session.reason}")
+                return
+            self._session_changed.clear()
+            await self._session_changed.wait()
 
     def _take(self, event: VenueEvent) -> None:
         if isinstance(event, SessionState):

@@ -11,7 +11,7 @@ import pytest
 from horizon.engine.core import Core
 from horizon.engine.parity import replay_verdict
 from horizon.engine.run import RunResult, run_async
-from horizon.errors import ConfigurationError
+from horizon.errors import BrokerageSessionDown, ConfigurationError
 from horizon.exchange import Exchange
 from horizon.guards import Guard, MaxPosition, OrdersPerMinute, PriceBand
 from horizon.model import (
@@ -247,6 +247,18 @@ async def test_a_direct_order_leaves_once_the_session_is_back(
     await scripted_clock.sleep(60)
     scripted_venue.put(session(scripted_clock, ready=True))
     assert (await waiting).status is OrderStatus.WORKING
+
+
+async def test_a_direct_order_is_refused_shortly_before_a_reset_and_nothing_is_journaled(
+    exchange: Exchange, scripted_venue: Any, scripted_clock: ScriptedClock, spy: Market
+) -> None:
+    scripted_venue.put(session(scripted_clock, ready=False))
+    with pytest.raises(BrokerageSessionDown, match="can't take orders now: nightly reset"):
+        await exchange.submit(a_buy(spy))
+    assert scripted_venue.calls == []
+    assert list(exchange.journal.records()) == []
+    scripted_venue.put(session(scripted_clock, ready=True))
+    assert (await exchange.submit(a_buy(spy))).status is OrderStatus.WORKING
 
 
 async def test_giving_up_the_wait_for_a_direct_order_leaves_nothing_behind(
