@@ -145,7 +145,6 @@ class Client:
         for each in self._http:
             await each.close()
         self.limiter.close()
-        self.limiter.close()
 
     async def get(
         self,
