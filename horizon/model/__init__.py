@@ -48,8 +48,9 @@ from horizon.model.market import (
 )
 from horizon.model.market_data import Bar, Book, MarketEvent, Quote, Snapshot, Trade
 from horizon.model.money import ZERO, Number, exact, plain
-from horizon.model.orders import Order, OrderReport, OrderRequest, Trailing
+from horizon.model.orders import Algo, Order, OrderReport, OrderRequest, Trailing
 from horizon.model.portfolio import Account, Balance, Fill, Position
+from horizon.model.preview import Change, Preview
 
 __all__ = [
     "DONE",
@@ -58,10 +59,12 @@ __all__ = [
     "ZERO",
     "Account",
     "AccountId",
+    "Algo",
     "Availability",
     "Balance",
     "Bar",
     "Book",
+    "Change",
     "ClientOrderId",
     "CoreEvent",
     "EventTerms",
@@ -86,6 +89,7 @@ __all__ = [
     "OrderStatus",
     "OrderType",
     "Position",
+    "Preview",
     "PriceGrid",
     "PriceStep",
     "PromptAnswered",

@@ -1,6 +1,9 @@
 """The closed sets of words that orders, markets and market data use."""
 
 from enum import StrEnum
+from typing import NoReturn
+
+from horizon.errors import InvalidOrder
 
 
 class Side(StrEnum):
@@ -28,7 +31,11 @@ class OrderSide(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order executes. A venue lists in its capabilities which of these it takes."""
+    """How an order executes. A venue lists in its capabilities which of these it takes.
+
+    `OrderType("STOP_LIMIT")` reads text. Another spelling raises InvalidOrder with the right name, and is never taken
+    for the type it resembles.
+    """
 
     MARKET = "MKT"
     LIMIT = "LMT"
@@ -45,23 +52,59 @@ class OrderType(StrEnum):
 
     @property
     def needs_price(self) -> bool:
-        """Whether the order carries a limit price."""
+        """Whether the order must carry a limit price."""
         return self in _LIMIT_PRICED
 
     @property
+    def takes_price(self) -> bool:
+        """Whether the order may carry a price: a limit, or the cap of MIDPRICE and REL."""
+        return self in _LIMIT_PRICED or self in _CAPPED
+
+    @property
     def needs_stop_price(self) -> bool:
-        """Whether the order carries a trigger price."""
+        """Whether the order must carry a trigger price."""
         return self in _STOP_PRICED
+
+    @property
+    def trails(self) -> bool:
+        """Whether the trigger follows the market."""
+        return self in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        _unknown("order_type", cls, value, _RIGHT_ORDER_TYPES)
 
 
 _LIMIT_PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_ON_CLOSE, OrderType.LIMIT_IF_TOUCHED})
+_CAPPED = frozenset({OrderType.MIDPRICE, OrderType.RELATIVE, OrderType.TRAILING_STOP_LIMIT})
 _STOP_PRICED = frozenset(
     {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED}
 )
+_RIGHT_ORDER_TYPES = {
+    "MARKET": "MKT",
+    "LIMIT": "LMT",
+    "STOP": "STP",
+    "STOPLOSS": "STP",
+    "STPLMT": "STOP_LIMIT",
+    "STPLIMIT": "STOP_LIMIT",
+    "STOPLMT": "STOP_LIMIT",
+    "STOPLIMIT": "STOP_LIMIT",
+    "STOPLOSSLIMIT": "STOP_LIMIT",
+    "TRAILINGSTOP": "TRAIL",
+    "TRAILLIMIT": "TRAILLMT",
+    "TRAILINGSTOPLIMIT": "TRAILLMT",
+    "MID": "MIDPRICE",
+    "MARKETONCLOSE": "MOC",
+    "LIMITONCLOSE": "LOC",
+    "MARKETIFTOUCHED": "MIT",
+    "LIMITIFTOUCHED": "LIT",
+    "RELATIVE": "REL",
+}
+"""By the letters of what people and other programs write."""
 
 
 class TimeInForce(StrEnum):
-    """How long an order lives."""
+    """How long an order lives. `TimeInForce("GTC")` reads text; another spelling raises InvalidOrder."""
 
     DAY = "DAY"
     GTC = "GTC"
@@ -70,6 +113,37 @@ class TimeInForce(StrEnum):
     OPG = "OPG"
     OVERNIGHT = "OVT"
     OVERNIGHT_AND_DAY = "OND"
+    PAX = "PAX"
+    """For crypto currencies alone."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        _unknown("time_in_force", cls, value, _RIGHT_TIMES)
+
+
+_RIGHT_TIMES = {
+    "GOODTILLCANCEL": "GTC",
+    "GOODTILCANCEL": "GTC",
+    "GOODUNTILCANCELED": "GTC",
+    "IMMEDIATEORCANCEL": "IOC",
+    "FILLORKILL": "FOK",
+    "GTD": "GTC, and cancel it when its time has come",
+    "OPENING": "OPG",
+    "OVERNIGHT": "OVT",
+    "OVERNIGHTANDDAY": "OND",
+    "OVERNIGHTDAY": "OND",
+}
+
+
+def _unknown(rule: str, names: type[StrEnum], value: object, right: dict[str, str]) -> NoReturn:
+    """Refuse a word, with the one that was probably meant."""
+    text = str(value)
+    letters = "".join(letter for letter in text.upper() if letter.isalnum())
+    known = [str(name) for name in names]
+    meant = right.get(letters) or next((name for name in known if name.replace("_", "") == letters), None)
+    advice = "" if meant is None else f": use {meant}"
+    expected = f"expected {rule} to be one of {', '.join(sorted(known))}"
+    raise InvalidOrder(f"{expected}, found {text!r}{advice}", rule=rule)
 
 
 class OrderStatus(StrEnum):
