@@ -3,36 +3,24 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Self
 
-from exchanges.ibkr.auth.bearer import VARIABLE as TOKEN_VARIABLE
-from exchanges.ibkr.auth.bearer import Bearer
-from exchanges.ibkr.auth.gateway_trust import gateway_trust
-from exchanges.ibkr.auth.local_gateway import LocalGateway
 from exchanges.ibkr.auth.protocol import Auth
-from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import OptIn, Policy
+from exchanges.ibkr.connection import connection
 from exchanges.ibkr.market_data import MarketData
 from exchanges.ibkr.rates import REQUESTS_PER_SECOND
-from exchanges.ibkr.rates import limiter as request_limiter
 from exchanges.ibkr.resets import Region, region_of
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.session_report import SessionStatus
 from exchanges.ibkr.session_table import Compete, compete_of
+from exchanges.ibkr.settings import choose, given
 from exchanges.ibkr.venue import IbkrVenue
 from horizon.clock import Clock, SystemClock
-from horizon.errors import ConfigurationError
 from horizon.exchange import Exchange
 from horizon.guards import Guard
-from horizon.net.tls import is_loopback
 from horizon.observe.notify import Notify
 from horizon.ports import Journal
-
-GATEWAY_URL = "https://localhost:5000/v1/api"
-API_URL = "https://api.ibkr.com/v1/api"
-API_HOSTS = tuple(f"{number}.api.ibkr.com" for number in range(1, 8))
-"""Where the direct API also answers, for when it says that another host is meant."""
 
 
 class InteractiveBrokers(Exchange):
@@ -84,23 +72,17 @@ class InteractiveBrokers(Exchange):
         # other programs keep the machine's time, not that of a clock that was handed in
         shared = clock is None
         clock = clock or SystemClock()
-        if api_url is None:
-            api_url = GATEWAY_URL if auth is None or auth.person_signs_in else API_URL
         policy = Policy(accept)
-        auth = _auth(api_url, auth, access_token)
-        client = Client(
+        client = connection(
             api_url,
-            clock=clock,
+            clock,
+            shared=shared,
             auth=auth,
-            trust=gateway_trust(api_url, certificate, accept_stock_certificate=accept_stock_certificate),
-            hosts=tuple(hosts) or _usual_hosts(api_url),
-            limiter=request_limiter(
-                api_url,
-                clock,
-                shared=shared,
-                requests_per_second=requests_per_second,
-                gateway=auth.person_signs_in,
-            ),
+            access_token=access_token,
+            hosts=hosts,
+            certificate=certificate,
+            accept_stock_certificate=accept_stock_certificate,
+            requests_per_second=requests_per_second,
             timeout=timeout,
         )
         self._login = Session(
@@ -123,30 +105,15 @@ class InteractiveBrokers(Exchange):
         self.market_data: MarketData = venue.market_data
         """Snapshots and their subscriptions."""
 
+    @classmethod
+    def from_settings(cls, profile: str | None = None, **overrides: Any) -> Self:
+        """As the user's settings say (`ibkr.toml` in the configuration directory, IBKR_... variables over it).
+
+        `profile` is a table of that file; without one, the file's default. `overrides` are arguments of this class
+        that take the place of what the settings say; None leaves it. Raises ConfigurationError for wrong settings.
+        """
+        return cls(**given(choose(profile).settings, overrides))
+
     def status(self) -> SessionStatus:
         """The session at this moment: tiers with their ages, accounts, request budget, the next reset."""
         return self._login.status()
-
-
-def _usual_hosts(api_url: str) -> Sequence[str]:
-    return API_HOSTS if urlsplit(api_url).hostname == urlsplit(API_URL).hostname else ()
-
-
-def _auth(api_url: str, auth: Auth | None, access_token: str | None) -> Auth:
-    address = urlsplit(api_url)
-    host = address.hostname or ""
-    if address.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"expected an address such as {GATEWAY_URL}, found {api_url!r}")
-    if auth is not None:
-        if access_token is not None:
-            raise ConfigurationError("expected auth= or access_token=, found both: leave one out")
-        return auth
-    if is_loopback(host):
-        # the gateway has signed in itself; a token given for it is a placeholder
-        return LocalGateway(access_token or "")
-    if access_token is None and not os.environ.get(TOKEN_VARIABLE):
-        raise ConfigurationError(
-            f"{host or api_url} needs an access token: give auth=, access_token= or set {TOKEN_VARIABLE}, "
-            f"or use the gateway on this machine ({GATEWAY_URL})"
-        )
-    return Bearer(access_token)
