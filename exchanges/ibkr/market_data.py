@@ -93,13 +93,16 @@ class MarketData:
         self._codes: dict[str, str] = {}
         self._latest: dict[MarketId, Quote] = {}
         self._known: set[str] = set()
+        """Conids that need no preflight any more."""
+        self._streams: dict[str, None] = {}
+        """Conids whose streams the venue holds open, in the order of asking."""
         self.lines = DataLines(DATA_LINES)
         """The streams that count as open at the venue."""
 
     @property
     def is_streaming(self) -> bool:
         """Whether the venue holds streams open for us."""
-        return bool(self._known)
+        return bool(self._streams)
 
     def latest(self, market_id: MarketId) -> Quote | None:
         """The last quote that was read of a market, however old."""
@@ -164,6 +167,7 @@ class MarketData:
         """Close the venue's streams of these instruments. A stream that was not open is no error."""
         for conid in self._conids(list(instruments)):
             self._known.discard(conid)
+            self._streams.pop(conid, None)
             try:
                 await self._client.post("/iserver/marketdata/unsubscribe", Message, body={"conid": int(conid)})
             except (Refused, VenueUnavailable) as error:
@@ -175,21 +179,24 @@ class MarketData:
     async def unsubscribe_all(self) -> None:
         """Close every stream of the session."""
         self._known.clear()
+        self._streams.clear()
         await self._client.get("/iserver/marketdata/unsubscribeall", Message)
         self.lines.free_all()
 
     def forget(self) -> None:
         """After a new session: every conid is new again."""
         self._known.clear()
+        self._streams.clear()
         self._codes.clear()
         self.lines.free_all()
 
     async def restore(self) -> None:
         """After a new session: open the streams again that were open, so that their prices are there when they are
         read. Until then every conid counts as new."""
-        before = list(self._known)
+        before = list(self._streams)
         self.forget()
         self.lines.take(before)
+        self._streams.update(dict.fromkeys(before))
         if before and self._prepare is not None:
             await self._prepare([MarketId(conid) for conid in before])
         fields = ",".join(FIELDS[name] for name in _QUOTE_FIELDS)
@@ -219,6 +226,7 @@ class MarketData:
             chunk = conids[start : start + SNAPSHOT_CONIDS]
             rows |= await self._chunk(chunk, fields, row_type, conid_of, complete)
         self._known.update(rows)
+        self._streams.update(dict.fromkeys(rows))
         self._tell_of_data(rows)
         return rows
 

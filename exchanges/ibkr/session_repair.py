@@ -44,6 +44,8 @@ DOUBT_SECONDS: Final = 600.0
 """For so long after a remedy, the same doubt calls for the next one."""
 _MOST_STEPS: Final = 40
 """A walk through the table ends long before."""
+_PATIENCE: Final = 6
+"""How often in a row a sign-in is found to be gone, in a reset, before one of the few there are is spent on it."""
 _WITHOUT_RESETS: Final = "Simulated"
 """So calls itself a gateway that has no downtimes, whatever the hour."""
 _NOT_ACTIVE: Final = "39687"
@@ -316,6 +318,8 @@ class Repair:
     async def _renew(self, seen: Seen, error: HorizonError | None) -> tuple[Seen, HorizonError | None, bool]:
         """Have the token renewed. The last says whether there is a newer one."""
         if not self.opening:
+            if self._resets.hushing(grace=False) is not None and self._teller.in_a_row < _PATIENCE:
+                raise error or BrokerageSessionDown("the servers are reset: it is tried again by itself")
             await self._until_due(self._renewals, error)
         self._renewals.make()
         try:

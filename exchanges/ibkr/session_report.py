@@ -90,15 +90,9 @@ def trouble_of(error: HorizonError, down: SessionTier, *, needs_person: bool = F
 def report(exchange: str, now: int, picture: Picture, before: SessionState) -> SessionState:
     """The state to tell; `since` of a tier that has not changed is kept from `before`."""
     trouble = picture.trouble
-    if not picture.token.valid and (trouble is None or trouble.down is not SessionTier.TOKEN):
-        token = picture.token
-        trouble = Trouble(
-            down=SessionTier.TOKEN,
-            cause=token.cause or "there is no valid token",
-            action=token.action or "it is renewed by itself",
-            act_until=token.act_until,
-            needs_person=bool(token.action),
-        )
+    # While calls succeed, a token that was refused once is good enough.
+    if trouble is not None and not picture.token.valid:
+        trouble = _without_token(picture.token, before)
     elif trouble is not None and trouble.down is SessionTier.TOKEN and picture.token.action:
         trouble = msgspec.structs.replace(trouble, needs_person=True)
     if picture.closed:
@@ -133,6 +127,20 @@ def report(exchange: str, now: int, picture: Picture, before: SessionState) -> S
 def is_news(state: SessionState, before: SessionState) -> bool:
     """Whether a state says something that the one before did not; its time alone is no news."""
     return msgspec.structs.replace(state, time=before.time) != before
+
+
+def _without_token(token: TokenState, before: SessionState) -> Trouble:
+    """A token that is not valid; one reason after another why it could not be renewed is no news."""
+    action = token.action or "it is renewed by itself"
+    known = next((tier for tier in before.tiers if tier.tier is SessionTier.TOKEN and not tier.up), None)
+    same = known is not None and (known.action, known.act_until) == (action, token.act_until)
+    return Trouble(
+        down=SessionTier.TOKEN,
+        cause=known.cause if known is not None and same else token.cause or "there is no valid token",
+        action=action,
+        act_until=token.act_until,
+        needs_person=bool(token.action),
+    )
 
 
 def _wrong_with(tier: SessionTier, at: int, trouble: Trouble | None, no_data: Trouble | None) -> Trouble | None:

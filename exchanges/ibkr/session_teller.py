@@ -56,10 +56,11 @@ class Teller:
         self._why: tuple[Seen, HorizonError, SessionTier] | None = None
         self._said = Seen.NOTHING_YET
         self._last_seen = Seen.NOTHING_YET
-        self._in_a_row = 0
         self._hush: ResetWindow | None = None
         self._no_data: Trouble | None = None
         self.put: PutState = _nowhere
+        self.in_a_row = 0
+        """How often in a row the same was found."""
         self.state = SessionState(exchange=exchange, time=0, ready=False, reason="not opened")
         self.trouble: Trouble | None = None
         self.quiet = False
@@ -71,10 +72,10 @@ class Teller:
 
     def found(self, seen: Seen, error: HorizonError, down: SessionTier) -> None:
         """Something is wrong. In a reset, and in other words, the same is no news."""
-        self._in_a_row = self._in_a_row + 1 if self._last_seen is seen else 1
+        self.in_a_row = self.in_a_row + 1 if self._last_seen is seen else 1
         self._last_seen = seen
         told = self.trouble is not None and self._hush is None and self._said not in (seen, Seen.BLOCKED)
-        if told and seen in VAGUE and self._in_a_row < _CONVINCING:
+        if told and seen in VAGUE and self.in_a_row < _CONVINCING:
             # Kinds of failure by turns are one trouble: the one that says more stands.
             return
         self._why = (seen, error, down)
@@ -85,7 +86,7 @@ class Teller:
         if self.trouble is not None:
             self._resets.returned()
         self.trouble = self._why = self._hush = None
-        self._last_seen, self._in_a_row = Seen.ESTABLISHED, 0
+        self._last_seen, self.in_a_row = Seen.ESTABLISHED, 0
         self.tell()
 
     def data_seen(self, cause: str, action: str) -> None:
@@ -121,10 +122,14 @@ class Teller:
         if self.quiet:
             return
         refusing = self._resets.refusing()
+        token = self._token()
+        if self._hush is not None:
+            # a token that is refused in a reset is a part of it
+            token = msgspec.structs.replace(token, valid=True)
         what = "held until it is over" if self._hold else "refused until it is over, or the session was reset"
         picture = Picture(
             trouble=self.trouble,
-            token=self._token(),
+            token=token,
             no_data=self._no_data,
             refusing=f"IBKR resets its servers, {refusing}: new orders are {what}, cancels pass" if refusing else "",
             holding=self._hold and (refusing is not None or self._hush is not None),

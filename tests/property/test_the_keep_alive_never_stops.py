@@ -4,6 +4,7 @@ once."""
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -230,7 +231,7 @@ async def live_through(plan: list[tuple[str, Any]], seed: int, *, person: bool, 
 def each_once(told: list[SessionState]) -> bool:
     return all(
         (one.ready, one.holding, one.reason, one.tiers) != (two.ready, two.holding, two.reason, two.tiers)
-        for one, two in zip(told, told[1:], strict=False)
+        for one, two in pairwise(told)
     )
 
 

@@ -220,6 +220,40 @@ async def test_derivatives_are_prepared_before_their_first_snapshot(host: Any):
     assert prepared == [["756733"], ["756733"]]
 
 
+async def test_streams_are_opened_again_after_a_new_session(host: Any):
+    prepared: list[list[MarketId]] = []
+
+    async def prepare(market_ids: Any) -> None:
+        prepared.append(list(market_ids))
+
+    market_data = MarketData(host.client, host.clock, exchange="ibkr", prepare=prepare)
+    await market_data.restore()
+    assert host.calls == []
+    host.on(SNAPSHOT, [row(), row(1000)])
+    await market_data.quotes([SPY, *names(1)])
+    host.calls.clear()
+    await market_data.restore()
+    assert [call.params["conids"] for call in host.seen(SNAPSHOT)] == ["756733,1000"]
+    assert prepared == [["756733", "1000"], ["756733", "1000"]]
+    assert len(market_data.lines) == 2
+
+
+async def test_data_is_down_as_a_whole_only_when_nothing_that_was_asked_for_is_subscribed(host: Any):
+    told: list[str] = []
+    market_data = MarketData(host.client, host.clock, exchange="ibkr", tell=lambda cause, action: told.append(cause))
+    host.on(SNAPSHOT, [row(1000, **{"6509": "N"})])
+    await market_data.quotes(names(1))
+    host.on(SNAPSHOT, [row()])
+    await market_data.quotes([SPY])
+    host.on(SNAPSHOT, [row(1000, **{"6509": "N"})])
+    await market_data.quotes(names(1))
+    host.on(SNAPSHOT, [row(**{"6509": "O"})])
+    await market_data.quotes([SPY])
+    nothing, agreement = "no market data is subscribed for what was asked for", "the yearly market-data agreement"
+    assert told[:3] == [nothing, "", ""]
+    assert told[3].startswith(agreement)
+
+
 # -- the feed ------------------------------------------------------------------------------------------------------
 
 
