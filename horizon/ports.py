@@ -172,20 +172,36 @@ class Recording(Protocol):
 
 
 class RecordKind(StrEnum):
-    """What a journal line stands for."""
+    """What a journal line stands for, with what its payload is."""
 
+    OWNER = "owner"
+    """Who opened the journal to trade: process, run and version."""
     INTENT = "intent"
+    """An OrderRequest that is about to leave."""
     CANCEL_INTENT = "cancel_intent"
     REPLACE_INTENT = "replace_intent"
+    """The OrderRequest that an order is to become."""
     REFUSED = "refused"
+    """Refused on this side; `subject` is the guard or rule."""
     PROMPT = "prompt"
+    """A Prompt, with every word of it; `subject` is its id."""
+    ANSWER = "answer"
+    """A PromptAnswered that is about to leave; `subject` is the prompt's id."""
+    ACKNOWLEDGEMENT = "acknowledgement"
+    """The OrderReport that brought the venue's own id: the order has arrived."""
     REPORT = "report"
+    """Any other OrderReport that changed an order."""
     FILL = "fill"
     DECISION = "decision"
+    """What recovery or a person decided, and why."""
+    LINK = "link"
+    """A new client order id for an order that is proven dead; `subject` is the old one."""
+    STATE = "state"
+    """A strategy's own state; `subject` is the strategy's name."""
 
 
 class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the journal. `payload` is JSON of the request, report, fill or prompt it is about."""
+    """One line of the journal. `payload` is JSON; `RecordKind` says of what."""
 
     time: int
     exchange: str
@@ -193,6 +209,8 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: RecordKind
     client_order_id: ClientOrderId = ClientOrderId("")
     venue_order_id: VenueOrderId | None = None
+    subject: str = ""
+    """What the line is about beside an order: a guard's name, a strategy's, a prompt's id."""
     payload: bytes = b"{}"
 
 
@@ -205,6 +223,10 @@ class Journal(Protocol):
 
     def records(self, *, account_id: AccountId | None = None) -> Iterator[JournalRecord]:
         """All lines in the order in which they were written."""
+        ...
+
+    def latest(self, kind: RecordKind, subject: str, *, account_id: AccountId) -> JournalRecord | None:
+        """The last line of a kind about one subject."""
         ...
 
     def close(self) -> None: ...

@@ -100,7 +100,11 @@ class Desk:
         )
         self._remember(order)
         self._record(
-            now, RecordKind.REFUSED, {"request": request, "rule": rule, "reason": reason}, order.client_order_id
+            now,
+            RecordKind.REFUSED,
+            {"request": request, "rule": rule, "reason": reason},
+            order.client_order_id,
+            subject=rule,
         )
         return order
 
@@ -145,7 +149,9 @@ class Desk:
         if changed == self.order(order.client_order_id):
             return None
         self._keep(changed)
-        self._record(report.time, RecordKind.REPORT, report, changed.client_order_id, changed.venue_order_id)
+        arrived = order.venue_order_id is None and changed.venue_order_id is not None
+        kind = RecordKind.ACKNOWLEDGEMENT if arrived else RecordKind.REPORT
+        self._record(report.time, kind, report, changed.client_order_id, changed.venue_order_id)
         if changed.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
             self._look_up(changed)
         for fill in self._waiting_fills.pop(changed.venue_order_id, ()) if changed.venue_order_id else ():
@@ -305,6 +311,7 @@ class Desk:
         payload: object,
         client_order_id: ClientOrderId | None,
         venue_order_id: VenueOrderId | None = None,
+        subject: str = "",
     ) -> None:
         self.records.append(
             JournalRecord(
@@ -314,6 +321,7 @@ class Desk:
                 kind=kind,
                 client_order_id=client_order_id or ClientOrderId(""),
                 venue_order_id=venue_order_id,
+                subject=subject,
                 payload=_encode(payload),
             )
         )

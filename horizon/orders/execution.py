@@ -166,10 +166,12 @@ class Executor:
                         time=answered.time,
                         exchange=prompt.exchange,
                         account_id=prompt.account_id,
-                        kind=RecordKind.PROMPT,
+                        kind=kind,
                         client_order_id=prompt.client_order_id,
-                        payload=_encode(answered),
+                        subject=prompt.prompt_id,
+                        payload=_encode(payload),
                     )
+                    for kind, payload in ((RecordKind.PROMPT, prompt), (RecordKind.ANSWER, answered))
                 ]
             )
             put(answered)

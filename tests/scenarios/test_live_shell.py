@@ -132,7 +132,7 @@ async def test_an_answered_prompt_is_in_the_journal_before_the_answer_leaves(
     scripted_venue.prompts = [prompt]
     scripted_venue.before_placing = look
     result = await run_ticks(BuyOnce(), exchange, spy)
-    assert seen == [RecordKind.INTENT, RecordKind.PROMPT]
+    assert seen == [RecordKind.INTENT, RecordKind.PROMPT, RecordKind.ANSWER]
     assert [answered.accepted for answered in result.prompts] == [True]
 
 
