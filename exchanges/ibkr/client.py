@@ -29,6 +29,7 @@ from urllib.parse import quote
 import msgspec
 
 from exchanges.ibkr.auth import Auth, LocalGateway
+from exchanges.ibkr.hosts import Hosts
 from exchanges.ibkr.rates import limiter as request_limiter
 from exchanges.ibkr.wire.errors import Finding, Problem, find_problem
 from horizon.clock import Clock
@@ -103,47 +104,41 @@ class Client:
         timeout: float = 30.0,
         transport: "AsyncTransport | None" = None,
     ) -> None:
-        # The HTTP libraries take longer to load than everything else: not before a client is made.
-        from horizon.net.http import HttpClient
-
         self.auth: Auth = auth if auth is not None else LocalGateway()
         self.limiter = limiter if limiter is not None else request_limiter(api_url, clock, shared=False)
         self.hooks: SessionHooks | None = None
         self.renewals = 0
         """How often the token was renewed: a 401 to a request that left before the last time says nothing."""
+        self.latest: Mapping[str, str] = {}
+        """The headers of the latest answer."""
         self.refused: Mapping[str, str] = {}
         """The headers of the latest request that was answered 401: secrets."""
         self._timeout = timeout
         self._answered = False
-        first = api_url.strip().rstrip("/").removesuffix(PREFIX)
-        scheme = first.partition("://")[0]
-        self._http = [
-            HttpClient(
-                each,
-                clock=clock,
-                trust=trust,
-                headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
-                transport=transport,
-            )
-            for each in dict.fromkeys((first, *(_url(host, scheme) for host in hosts)))
-        ]
-        self._host = 0
+        self._hosts = Hosts(
+            api_url,
+            hosts,
+            path=PREFIX,
+            clock=clock,
+            trust=trust,
+            headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
+            transport=transport,
+        )
         self.auth.bind(self.base_url, self._ask, clock)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     @property
     def base_url(self) -> str:
         """The address that is asked now, without a path."""
-        return self._http[self._host].base_url
+        return self._hosts.base_url
 
     async def open(self) -> None:
         """Settle whom to trust. The first call does it otherwise."""
-        await self._http[self._host].open()
+        await self._hosts.open()
 
     async def close(self) -> None:
         """Close every connection."""
-        for each in self._http:
-            await each.close()
+        await self._hosts.close()
         self.limiter.close()
 
     async def get(
@@ -200,18 +195,18 @@ class Client:
         """One request of a sign-in."""
         seconds = self._timeout if timeout is None else timeout
         path = target.partition("?")[0].removeprefix(PREFIX)
-        hosts_left = len(self._http) - 1
+        hosts_left = len(self._hosts) - 1
         while True:
-            host = self._host
+            host = self._hosts.asked
             async with self.limiter.slot(f"{method} {path}", Priority.KEEPALIVE, max_wait=seconds):
-                response = await self._http[host].request(
-                    method, target, content=content, headers=headers, timeout=seconds
+                response = await self._hosts.request(
+                    host, method, target, content=content, headers=headers, timeout=seconds
                 )
             if response.status == HTTPStatus.TOO_MANY_REQUESTS:
                 self.limiter.penalize(_retry_after(response))
             if response.status != HTTPStatus.GONE or not hosts_left:
                 return response
-            self._host = (host + 1) % len(self._http)
+            self._hosts.next(host)
             hosts_left -= 1
 
     async def _call(
@@ -227,9 +222,9 @@ class Client:
         client_order_id: str,
     ) -> T:
         repeated = renewed = False
-        hosts_left = len(self._http) - 1
+        hosts_left = len(self._hosts) - 1
         while True:
-            renewals, host = self.renewals, self._host
+            renewals, host = self.renewals, self._hosts.asked
             try:
                 return await self._once(method, path, answer, params, content, priority, timeout)
             except _NotPrimed as error:
@@ -245,7 +240,7 @@ class Client:
                     raise await self._session_error(path, error.text) from None
                 renewed = True
             except _WrongHost as error:
-                self._host = (host + 1) % len(self._http)
+                self._hosts.next(host)
                 if changes or not hosts_left:
                     raise self._nowhere(error, hosts_left) from None
                 hosts_left -= 1
@@ -276,11 +271,13 @@ class Client:
         what = f"{method} {path}"
         seconds = self._timeout if timeout is None else timeout
         target = _target(path, params)
-        http = self._http[self._host]
-        headers = await self.auth.headers(method, http.base_url + target)
+        host = self._hosts.asked
+        headers = await self.auth.headers(method, self.base_url + target)
         async with self.limiter.slot(what, priority, max_wait=seconds):
             try:
-                response = await http.request(method, target, content=content, headers=headers, timeout=seconds)
+                response = await self._hosts.request(
+                    host, method, target, content=content, headers=headers, timeout=seconds
+                )
             except NotSent as error:
                 raise self._unreached(error) from error
             except NoAnswer as error:
@@ -289,6 +286,7 @@ class Client:
                     sentence += f" (a gateway that speaks TLS is reached at https{self.base_url[4:]})"
                 raise _Doubtful(sentence, VenueUnavailable(f"{sentence}; nothing was changed, ask again")) from error
         self._answered = True
+        self.latest = response.headers
         if _logger.isEnabledFor(logging.DEBUG):
             _logger.debug("%s -> %d, %d bytes", what, response.status, len(response.content))
         finding = find_problem(response.status, response.headers.get("location", ""), response.content)
@@ -384,7 +382,7 @@ class Client:
     def _nowhere(self, error: "_WrongHost", hosts_left: int) -> VenueUnavailable:
         if hosts_left:
             return VenueUnavailable(f"{error}; nothing was changed: ask again, {self.base_url} is asked from now on")
-        others = f", and so did its {len(self._http) - 1} other hosts" if len(self._http) > 1 else ""
+        others = f", and so did its {len(self._hosts) - 1} other hosts" if len(self._hosts) > 1 else ""
         return VenueUnavailable(
             f"{error}{others}: nothing was changed; this comes for some minutes after a logout, otherwise name another "
             f"host with hosts="
@@ -423,11 +421,6 @@ class _Doubtful(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.reading = reading
-
-
-def _url(host: str, scheme: str) -> str:
-    """An address from a host's name, or from an address."""
-    return (host if "://" in host else f"{scheme}://{host}").strip().rstrip("/").removesuffix(PREFIX)
 
 
 def _target(path: str, params: Parameters | None) -> str:

@@ -93,7 +93,7 @@ def limiter(
     if shared:
         folder = state_directory() / "rates"
         remove_idle(folder, clock.now())
-        store = SharedRates(folder / f"{_key(base_url)}{SUFFIX}")
+        store = SharedRates(folder / f"{limits_key(base_url)}{SUFFIX}")
     return RateLimiter(table, clock, penalty=PENALTY_SECONDS, shared=store)
 
 
@@ -101,7 +101,7 @@ def _is_local(base_url: str) -> bool:
     return is_loopback(urlsplit(base_url).hostname or "")
 
 
-def _key(base_url: str) -> str:
+def limits_key(base_url: str) -> str:
     """Whose limits they are: the numbered hosts of a venue are one, the gateways of this machine are told by port."""
     address = urlsplit(base_url.strip())
     host = (address.hostname or "").lower()

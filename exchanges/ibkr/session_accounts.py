@@ -46,15 +46,20 @@ async def read_login(client: Client, login_type: Callable[[], Awaitable[int | No
     brokerage = await ask_accounts(client)
     rows = await client.get("/portfolio/accounts", list[PortfolioAccount], priority=Priority.KEEPALIVE)
     kind = await login_type() if brokerage.isPaper is None else None
+    return Login(accounts=login_accounts(brokerage, kind), portfolio=tuple(rows), selected=selected_in(brokerage))
+
+
+def login_accounts(brokerage: BrokerageAccounts, login_type: int | None) -> tuple[LoginAccount, ...]:
+    """The accounts that can be traded, each live or paper; raises as `read_login` does."""
     groups = {"All", *(group for group in (*brokerage.groups, *brokerage.profiles) if isinstance(group, str))}
     accounts = tuple(
-        LoginAccount(AccountId(name), is_live(name, is_paper=brokerage.isPaper, login_type=kind))
+        LoginAccount(AccountId(name), is_live(name, is_paper=brokerage.isPaper, login_type=login_type))
         for name in brokerage.accounts
         if name not in groups
     )
     if not accounts:
         raise BrokerageSessionDown("the venue lists no account for this login yet: ask again in a minute")
-    return Login(accounts=accounts, portfolio=tuple(rows), selected=selected_in(brokerage))
+    return accounts
 
 
 def selected_in(brokerage: BrokerageAccounts) -> AccountId | None:

@@ -144,6 +144,14 @@ class OAuth1:
         """The access token, as the websocket wants it."""
         return {"oauth_token": self._access_token}
 
+    def sign_ins_left(self) -> int:
+        """How many sign-ins may be made in this hour, whichever program of this user makes them."""
+        return self._sign_ins.left(self._renewal.clock.now())
+
+    def next_sign_in(self) -> int:
+        """Integer nanoseconds from which on the next one is allowed."""
+        return self._next_allowed()
+
     @property
     def _credential(self) -> str:
         return f"oauth1\n{self._consumer_key}\n{self._access_token}"

@@ -145,6 +145,14 @@ class OAuth2:
                 f"come from {seen}: set ip={str(seen)!r}, or leave through the address that was given"
             )
 
+    def sign_ins_left(self) -> int:
+        """How many sign-ins may be made in this hour, whichever program of this user makes them."""
+        return self._sign_ins.left(self._renewal.clock.now())
+
+    def next_sign_in(self) -> int:
+        """Integer nanoseconds from which on the next one is allowed."""
+        return self._next_allowed()
+
     @property
     def _credential(self) -> str:
         return f"oauth2\n{self._client_id}\n{self._username}"

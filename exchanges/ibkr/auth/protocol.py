@@ -94,3 +94,16 @@ class ChecksIp(Protocol):
     def check_ip(self, found: str | None) -> None:
         """Raise ConfigurationError when the venue saw another address than the one that was configured."""
         ...
+
+
+@runtime_checkable
+class CountsSignIns(Protocol):
+    """A way of signing in that the venue allows only so often."""
+
+    def sign_ins_left(self) -> int:
+        """How many sign-ins may be made in this hour, whichever program of this user makes them."""
+        ...
+
+    def next_sign_in(self) -> int:
+        """Integer nanoseconds from which on the next one is allowed; not after now when it is allowed at once."""
+        ...

@@ -107,6 +107,12 @@ class SignIns:
         """Integer nanoseconds from which on the next sign-in is allowed; not after `now` when it is allowed at once."""
         return _next_allowed(self._look(now))
 
+    def left(self, now: int) -> int:
+        """How many sign-ins may be made in this hour."""
+        recent = self._look(now)
+        counted = sum(each.counted for each in recent)
+        return max(min(SIGN_INS_AN_HOUR - counted, ATTEMPTS_AN_HOUR - len(recent)), 0)
+
     def _look(self, now: int) -> tuple[_Attempt, ...]:
         recent: tuple[_Attempt, ...] = ()
 
