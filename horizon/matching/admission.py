@@ -1,9 +1,11 @@
 """Why the simulated venue refuses an order, or a change to one."""
 
+from horizon.matching.kinds import AT_CLOSE
 from horizon.model import Market, OrderRequest, OrderType, TimeInForce, plain
 
-ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
-TIMES_IN_FORCE = frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.OPG})
+ORDER_TYPES = frozenset(OrderType)
+TIMES_IN_FORCE = frozenset(TimeInForce) - {TimeInForce.FOK}
+_AT_THE_OPENING = frozenset({OrderType.MARKET, OrderType.LIMIT})
 
 
 def refusal(request: OrderRequest, market: Market | None) -> str:
@@ -16,7 +18,9 @@ def refusal(request: OrderRequest, market: Market | None) -> str:
         return f"expected an order type of {_listed(ORDER_TYPES)}, found {request.order_type}"
     if request.time_in_force not in TIMES_IN_FORCE:
         return f"expected a time in force of {_listed(TIMES_IN_FORCE)}, found {request.time_in_force}"
-    if request.time_in_force is TimeInForce.OPG and request.order_type.needs_stop_price:
+    if request.order_type in AT_CLOSE and request.time_in_force is not TimeInForce.DAY:
+        return f"expected DAY for an order at the close, found {request.time_in_force}"
+    if request.time_in_force is TimeInForce.OPG and request.order_type not in _AT_THE_OPENING:
         return f"expected MKT or LMT for an order at the opening, found {request.order_type}"
     if request.size % market.lot != 0:
         return f"expected a size in multiples of {plain(market.lot)}, found {plain(request.size)}"

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from math import inf
 
+from horizon.matching.kinds import STOPS, TOUCHED
 from horizon.matching.working import WorkingOrder
 from horizon.model import ZERO, OrderType, Quote, TimeInForce, exact
 
@@ -88,14 +89,44 @@ class Book:
         return sorted(self.orders, key=lambda order: order.priority)
 
     def triggers(self, order: WorkingOrder) -> bool:
-        """Whether the quote shown sets off a stop order: the ask at or above a buy stop, the bid at or below a sell
-        stop. The quote is the only price known here, so it stands in for the last trade."""
-        if order.request.order_type not in (OrderType.STOP, OrderType.STOP_LIMIT) or order.request.stop_price is None:
-            return False
+        """Whether the quote shown sets an order off: a stop by an ask at or above it (a buy) or a bid at or below it,
+        an order that waits to be touched the other way round. The quote is the only price known here, so it stands in
+        for the last trade."""
         price = self.shown(to_buy=order.is_buy)
-        if price is None:
+        if price is None or order.stop is None:
             return False
-        return price >= order.request.stop_price if order.is_buy else price <= order.request.stop_price
+        if order.request.order_type in TOUCHED:
+            return price <= order.stop if order.is_buy else price >= order.stop
+        return price >= order.stop if order.is_buy else price <= order.stop
+
+    def trail(self, order: WorkingOrder) -> None:
+        """Let the trigger of a trailing order follow the quote: down with the ask for a buy, up with the bid."""
+        price, trailing = self.shown(to_buy=order.is_buy), order.request.trailing
+        if price is None or trailing is None:
+            return
+        distance = trailing.amount if trailing.amount is not None else price * (trailing.percent or ZERO) / 100
+        grid = order.market.price_grid
+        if order.is_buy:
+            follows = grid.ceil(price + distance)
+            order.stop = follows if order.stop is None else min(order.stop, follows)
+        else:
+            follows = grid.floor(price - distance)
+            order.stop = follows if order.stop is None else max(order.stop, follows)
+
+    def peg(self, order: WorkingOrder) -> None:
+        """Let the limit of a pegged order follow the quote: to the middle, rounded to its own side, or to the best
+        price of its own side, bettered by its offset; never beyond its cap."""
+        own, other = self.shown(to_buy=not order.is_buy), self.shown(to_buy=order.is_buy)
+        if own is None or (other is None and order.request.order_type is OrderType.MIDPRICE):
+            return
+        grid, request = order.market.price_grid, order.request
+        if request.order_type is OrderType.MIDPRICE and other is not None:
+            limit = (own + other) / 2
+        else:
+            limit = own + (request.limit_offset or ZERO) * request.order_side.sign
+        if request.price is not None:
+            limit = min(limit, request.price) if order.is_buy else max(limit, request.price)
+        order.peg = grid.floor(limit) if order.is_buy else grid.ceil(limit)
 
     def _find_thresholds(self) -> None:
         self._stale = False
@@ -105,18 +136,27 @@ class Book:
         for order in self.orders:
             if order.held:
                 continue
-            if order.awaits_trigger and order.request.stop_price is not None:
-                stop = float(order.request.stop_price)
-                if order.is_buy:
-                    self._buy_stop = min(self._buy_stop, stop)
-                else:
-                    self._sell_stop = max(self._sell_stop, stop)
+            if order.is_pegged or (order.awaits_trigger and (order.trails or order.stop is None)):
+                self._restless = True
+            elif order.awaits_trigger and order.stop is not None:
+                self._await(float(order.stop), to_buy=order.is_buy, rises=order.request.order_type in STOPS)
             elif order.limit is None or not order.met or order.request.time_in_force is TimeInForce.OPG:
                 self._restless = True
             elif order.is_buy:
                 self._best_buy = max(self._best_buy, float(order.limit))
             else:
                 self._best_sell = min(self._best_sell, float(order.limit))
+
+    def _await(self, trigger: float, *, to_buy: bool, rises: bool) -> None:
+        """Look out for a trigger. An order that waits to be touched looks out for what a limit order looks out for."""
+        if to_buy and rises:
+            self._buy_stop = min(self._buy_stop, trigger)
+        elif to_buy:
+            self._best_buy = max(self._best_buy, trigger)
+        elif rises:
+            self._sell_stop = max(self._sell_stop, trigger)
+        else:
+            self._best_sell = min(self._best_sell, trigger)
 
 
 def _decimal(value: float) -> Decimal:

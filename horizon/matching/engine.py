@@ -7,9 +7,15 @@ How it trades, in full:
 - What is left of a limit order rests, and fills at its own price once the other side reaches it. What is left of a
   market order waits for the next quote. Nothing walks the book: only its top is known.
 - Price, then time. Orders do not trade with each other.
-- A buy stop is set off by an ask at or above it, a sell stop by a bid at or below it.
+- A buy stop is set off by an ask at or above it, a sell stop by a bid at or below it; MIT and LIT the other way round.
+  The trigger of a trailing order follows the best quote since it was placed, and its limit keeps its distance.
+- A MIDPRICE order is a limit order at the middle of the quote, REL one at the best price of its own side, bettered by
+  its offset. A quote meets the limit that the quote before it has made, then makes the next.
+- MOC and LOC trade at the close of the regular session, at the last quote and without regard to its size.
+- An all-or-none order trades in one piece or waits.
 - Orders trade in regular sessions, with `outside_rth` in every session. Hours that are not known count as open.
-- DAY ends at the close of the session, IOC at once, OPG after the first quote of the next regular session.
+- DAY ends at the close of the session, IOC at once, OPG after the first quote of the next regular session. OVT trades
+  outside of regular sessions until the next one opens, OND until that one closes.
 - Children wait until their parent is done. If it filled in part, they work for that part; if not at all, they are
   cancelled with it. The children of one parent are a group, unless they name one.
 - Of a group, a fill takes its size off the others; an order with nothing left is cancelled. A parent and its own
@@ -24,7 +30,8 @@ import msgspec
 from horizon.matching.admission import change_refusal, refusal
 from horizon.matching.book import Book
 from horizon.matching.fees import FeeModel
-from horizon.matching.working import WorkingOrder, day_order_expiry
+from horizon.matching.kinds import AT_CLOSE
+from horizon.matching.working import WorkingOrder, expiry
 from horizon.model import (
     ZERO,
     AccountId,
@@ -125,13 +132,31 @@ class MatchingEngine:
             self._books[order.instrument].orders_changed()
         return out
 
-    def cancel(self, client_order_id: ClientOrderId, now: int) -> list[VenueOutput]:
+    def cancel(self, client_order_id: ClientOrderId, now: int, *, reason: str = "") -> list[VenueOutput]:
         """Take an order off the book; children that wait for it go with it."""
+        return self._end(client_order_id, OrderStatus.CANCELED, reason, now)
+
+    def reject(self, client_order_id: ClientOrderId, reason: str, now: int) -> list[VenueOutput]:
+        """Refuse an order that was taken before, as an exchange behind the venue does."""
+        return self._end(client_order_id, OrderStatus.REJECTED, reason, now)
+
+    def _end(self, client_order_id: ClientOrderId, status: OrderStatus, reason: str, now: int) -> list[VenueOutput]:
         order = self._find(client_order_id)
         if order is None or not order.is_open:
             return [self._refused(client_order_id, order, now)]
         out: list[VenueOutput] = []
-        self._finish(order, OrderStatus.CANCELED, "", now, out)
+        self._finish(order, status, reason, now, out)
+        return out
+
+    def execute(self, client_order_id: ClientOrderId, size: Decimal, price: Decimal, now: int) -> list[VenueOutput]:
+        """Let an order trade for a reason that no quote shows. One that is done trades too, and one may trade more
+        than it asked for: venues do both. Raises LookupError for an order that is not known."""
+        order = self._find(client_order_id)
+        if order is None:
+            raise LookupError(f"expected an order of this venue, found none with the client order id {client_order_id}")
+        out: list[VenueOutput] = []
+        self._fill(order, size, price, now, out)
+        self._books[order.instrument].orders_changed()
         return out
 
     def replace(self, client_order_id: ClientOrderId, request: OrderRequest, now: int) -> list[VenueOutput]:
@@ -151,6 +176,7 @@ class MatchingEngine:
         )
         if (request.price, request.stop_price, request.order_type) != (old.price, old.stop_price, old.order_type):
             order.met = False
+            order.stop, order.peg = request.stop_price, None
         if not order.met or request.size > old.size:
             self._sequence += 1
             order.sequence = self._sequence
@@ -165,7 +191,11 @@ class MatchingEngine:
         """End the DAY orders whose session has closed."""
         out: list[VenueOutput] = []
         for order in list(self._open.values()):
-            if order.is_open and order.expires is not None and now >= order.expires:
+            if not order.is_open or order.expires is None or now < order.expires:
+                continue
+            if order.request.order_type in AT_CLOSE:
+                self._cross_at_close(order, now, out)
+            if order.is_open:
                 self._finish(order, OrderStatus.EXPIRED, "its trading day has ended", now, out)
         self._next_expiry = min((o.expires for o in self._open.values() if o.expires is not None), default=None)
         return out
@@ -181,11 +211,12 @@ class MatchingEngine:
 
     def is_waiting(self, client_order_id: ClientOrderId) -> bool:
         """Whether an open order is not at the market yet: a child of an open parent, a stop not set off, an order for
-        the opening."""
+        the opening or the close."""
         order = self._open.get(client_order_id)
-        return order is not None and (
-            order.held or order.awaits_trigger or order.request.time_in_force is TimeInForce.OPG
-        )
+        if order is None:
+            return False
+        waits_for_auction = order.request.time_in_force is TimeInForce.OPG or order.request.order_type in AT_CLOSE
+        return order.held or order.awaits_trigger or waits_for_auction
 
     def _find(self, client_order_id: ClientOrderId | None) -> WorkingOrder | None:
         if client_order_id is None:
@@ -220,6 +251,7 @@ class MatchingEngine:
             updated=now,
             expires=None,
             held=parent is not None and parent.is_open,
+            stop=request.stop_price,
         )
         self._set_expiry(order, now)
         self._open[request.client_order_id] = order
@@ -229,10 +261,7 @@ class MatchingEngine:
         return order
 
     def _set_expiry(self, order: WorkingOrder, now: int) -> None:
-        request = order.request
-        order.expires = None
-        if request.time_in_force is TimeInForce.DAY:
-            order.expires = day_order_expiry(order.market.hours, now, outside_rth=request.outside_rth)
+        order.expires = expiry(order.request, order.market.hours, now)
         if order.expires is not None and (self._next_expiry is None or order.expires < self._next_expiry):
             self._next_expiry = order.expires
 
@@ -242,14 +271,20 @@ class MatchingEngine:
             return
         book = self._books[order.instrument]
         if order.may_trade(now) and book.quote is not None:
+            if order.awaits_trigger and order.trails:
+                book.trail(order)
             if order.awaits_trigger and book.triggers(order):
                 order.triggered = True
                 order.updated = now
                 out.append(order.report(now, "its stop price was reached"))
+            if order.is_pegged and order.peg is None:
+                book.peg(order)
             if not order.awaits_trigger:
                 self._meet(order, book, now, out)
                 if order.is_open and order.met and order.request.time_in_force is TimeInForce.OPG:
                     self._finish(order, OrderStatus.EXPIRED, "not filled at the opening", now, out)
+            if order.is_pegged:
+                book.peg(order)
         if order.is_open and order.request.time_in_force is TimeInForce.IOC:
             self._finish(order, OrderStatus.CANCELED, "not filled at once", now, out)
 
@@ -258,13 +293,23 @@ class MatchingEngine:
         if shown is None:
             return
         limit, rested, order.met = order.limit, order.met, True
+        if limit is None and order.is_pegged:
+            return
         if limit is not None and (shown > limit if order.is_buy else shown < limit):
             return
         left = book.available(to_buy=order.is_buy, lot=order.market.lot)
         size = order.remaining if left is None else min(order.remaining, left)
-        if size > 0:
+        if size > 0 and (size == order.remaining or not order.request.all_or_none):
             book.take(size, to_buy=order.is_buy)
             self._fill(order, size, limit if rested and limit is not None else shown, now, out)
+
+    def _cross_at_close(self, order: WorkingOrder, now: int, out: list[VenueOutput]) -> None:
+        """Trade at the last quote, which stands in for the closing price."""
+        if order.held:
+            return
+        shown, limit = self._books[order.instrument].shown(to_buy=order.is_buy), order.limit
+        if shown is not None and (limit is None or (shown <= limit if order.is_buy else shown >= limit)):
+            self._fill(order, order.remaining, shown, now, out)
 
     def _fill(self, order: WorkingOrder, size: Decimal, price: Decimal, now: int, out: list[VenueOutput]) -> None:
         request, market = order.request, order.market
@@ -295,11 +340,15 @@ class MatchingEngine:
                 symbol=market.symbol,
             )
         )
-        if order.remaining > 0:
+        was_open = order.is_open
+        if was_open and order.remaining > 0:
             order.status = OrderStatus.PARTIALLY_FILLED
+        elif not was_open and order.remaining <= 0:
+            order.status = OrderStatus.FILLED
+        if not was_open or order.remaining > 0:
             out.append(order.report(now))
         self._reduce_group(order, size, now, out)
-        if order.remaining <= 0:
+        if was_open and order.remaining <= 0:
             self._finish(order, OrderStatus.FILLED, "", now, out)
 
     def _reduce_group(self, filled: WorkingOrder, size: Decimal, now: int, out: list[VenueOutput]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from horizon.matching.kinds import AT_CLOSE, PEGGED, TRAILING, TRIGGERED
 from horizon.model import (
     ZERO,
     Instrument,
@@ -36,6 +37,10 @@ class WorkingOrder:
     held: bool = False
     """A child whose parent has not filled yet."""
     triggered: bool = False
+    stop: Decimal | None = None
+    """The trigger at present; that of a trailing order follows the market."""
+    peg: Decimal | None = None
+    """The limit at present of an order whose limit follows the market."""
     met: bool = False
     """It has met a quote while it could trade: from then on it rests, and fills at its own price."""
     status: OrderStatus = OrderStatus.WORKING
@@ -59,12 +64,35 @@ class WorkingOrder:
 
     @property
     def awaits_trigger(self) -> bool:
-        return not self.triggered and self.request.order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
+        return not self.triggered and self.request.order_type in TRIGGERED
+
+    @property
+    def trails(self) -> bool:
+        return self.request.order_type in TRAILING
+
+    @property
+    def is_pegged(self) -> bool:
+        return self.request.order_type in PEGGED
 
     @property
     def limit(self) -> Decimal | None:
         """The price it may not pass; None for a market order, and for a stop order once triggered."""
-        return self.request.price if self.request.order_type.needs_price else None
+        kind = self.request.order_type
+        if kind in PEGGED:
+            return self.peg
+        if kind is OrderType.TRAILING_STOP_LIMIT:
+            return self._trailing_limit()
+        return self.request.price if kind.needs_price else None
+
+    def _trailing_limit(self) -> Decimal | None:
+        """As far beyond the trigger as it was at the start."""
+        request = self.request
+        offset = request.limit_offset
+        if offset is None and request.price is not None and request.stop_price is not None:
+            offset = (request.price - request.stop_price) * request.order_side.sign
+        if self.stop is None or offset is None:
+            return None
+        return self.stop + offset * request.order_side.sign
 
     @property
     def priority(self) -> tuple[bool, Decimal, int]:
@@ -76,15 +104,19 @@ class WorkingOrder:
 
     def may_trade(self, now: int) -> bool:
         """Whether its market is open to it. Hours that are not known, or that do not reach `now`, count as open."""
-        if self.held or (self.expires is not None and now >= self.expires):
+        if self.held or self.request.order_type in AT_CLOSE or (self.expires is not None and now >= self.expires):
             return False
-        hours = self.market.hours
-        if self.request.time_in_force is TimeInForce.OPG:
+        hours, time_in_force = self.market.hours, self.request.time_in_force
+        if time_in_force is TimeInForce.OPG:
             return _opened_since(hours, self.placed, now)
         if hours is None or not hours.covers(now):
             return True
         session = hours.session_at(now)
-        return session is not None and (session.regular or self.request.outside_rth)
+        if session is None:
+            return False
+        if time_in_force is TimeInForce.OVERNIGHT:
+            return not session.regular
+        return session.regular or self.request.outside_rth or time_in_force is TimeInForce.OVERNIGHT_AND_DAY
 
     def report(self, now: int, reason: str = "", *, refused_change: bool = False) -> OrderReport:
         return OrderReport(
@@ -117,6 +149,21 @@ class WorkingOrder:
             created_time=self.placed,
             updated_time=self.updated,
         )
+
+
+def expiry(request: OrderRequest, hours: TradingHours | None, now: int) -> int | None:
+    """When an order placed at `now` ends by itself; None when it does not, or when the sessions are not known."""
+    if request.order_type in AT_CLOSE:
+        return day_order_expiry(hours, now, outside_rth=False)
+    if request.time_in_force is TimeInForce.DAY:
+        return day_order_expiry(hours, now, outside_rth=request.outside_rth)
+    ahead = [] if hours is None else [s for s in hours.sessions if s.regular and s.opens > now]
+    next_day = min(ahead, key=lambda session: session.opens, default=None)
+    if next_day is None:
+        return None
+    return {TimeInForce.OVERNIGHT: next_day.opens, TimeInForce.OVERNIGHT_AND_DAY: next_day.closes}.get(
+        request.time_in_force
+    )
 
 
 def day_order_expiry(hours: TradingHours | None, now: int, *, outside_rth: bool) -> int | None:
