@@ -12,6 +12,7 @@ from exchanges.ibkr.market_data import MarketData
 from exchanges.ibkr.rates import REQUESTS_PER_SECOND
 from exchanges.ibkr.resets import Region, region_of
 from exchanges.ibkr.session import Session
+from exchanges.ibkr.session_note import SessionNotes
 from exchanges.ibkr.session_report import SessionStatus
 from exchanges.ibkr.session_table import Compete, compete_of
 from exchanges.ibkr.settings import choose, given
@@ -92,6 +93,7 @@ class InteractiveBrokers(Exchange):
             region=region_of(region),
             hold_orders_over_reset=hold_orders_over_reset,
             suppress=policy.suppressible(suppress),
+            notes=SessionNotes(client.base_url) if shared else None,
         )
         venue = IbkrVenue(client, self._login, policy=policy, clock=clock)
         super().__init__(

@@ -18,6 +18,7 @@ from exchanges.ibkr.client import Client
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import Region
 from exchanges.ibkr.session_accounts import LoginAccount, ask_accounts, is_live, selected_in
+from exchanges.ibkr.session_note import SessionNotes
 from exchanges.ibkr.session_repair import SHORT_TIMEOUT, SHORTEST_PAUSE, Hook, Repair
 from exchanges.ibkr.session_report import SessionStatus
 from exchanges.ibkr.session_table import Compete, Doubt, Seen
@@ -33,7 +34,7 @@ from horizon.errors import (
     RateLimited,
     SessionError,
 )
-from horizon.model import AccountId, SessionState
+from horizon.model import AccountId, Notice, SessionState
 from horizon.net.rates import Priority
 
 __all__ = ["KEEP_ALIVE_SECONDS", "SHORTEST_PAUSE", "LoginAccount", "Session", "SessionStatus", "is_live"]
@@ -54,6 +55,7 @@ class Session:
     `compete` says whether the brokerage session is taken from another program of the same user: `never`, `once` for
     each time this object is opened, or `always`, with pauses of one minute and more between two times. `suppress` are
     ids of prompts that every brokerage session is told not to ask. `chance` spreads the pauses between attempts.
+    `notes` is where word is left for whoever looks at the session from another program.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Session:
         suppress: tuple[str, ...] = (),
         keep_alive: float = KEEP_ALIVE_SECONDS,
         chance: Random | None = None,
+        notes: SessionNotes | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -75,6 +78,7 @@ class Session:
         self._compete: Compete = compete
         self._suppress = suppress
         self._keep_alive = keep_alive
+        self._notes = notes
         self._chance = chance or SystemRandom()
         self._resets = ResetWatch(clock, region)
         self._teller = Teller(
@@ -186,7 +190,7 @@ class Session:
         VenueUnavailable when nothing answers; ConfigurationError for a wrong certificate, or when the signs of a live
         and of a paper account contradict each other.
         """
-        self._teller.put = put
+        self._teller.put = self._and_noted(put)
         if self._tasks:
             return
         self._client.hooks = self
@@ -200,6 +204,7 @@ class Session:
             self._teller.tell()
         self._last_tickle = self._clock.monotonic()
         self._repair.reopen = False
+        self._note(self.state)
         self._plan()
         self._start(self._keep(), "keep-alive")
         self._start(self._keep_token(), "token")
@@ -218,6 +223,29 @@ class Session:
             self._repair.forget()
             self._teller.closed = "closed"
             self._teller.tell()
+
+    def _and_noted(self, put: PutState) -> PutState:
+        """Tell, and leave word of each change."""
+
+        def noted(event: SessionState | Notice) -> None:
+            if isinstance(event, SessionState):
+                self._note(event)
+            put(event)
+
+        return noted
+
+    def _note(self, state: SessionState) -> None:
+        if self._notes is None:
+            return
+        if not state.tiers:
+            self._notes.remove()
+            return
+        self._notes.write(
+            now=self._clock.now(),
+            keep_alive_age=self.keep_alive_age,
+            token_expires=self._client.auth.token().expires,
+            state=state,
+        )
 
     # -- what calls run into -------------------------------------------------------------------------------------
 
@@ -383,6 +411,7 @@ class Session:
         finally:
             self._plan()
             self._teller.tell()
+            self._note(self.state)
 
     def _failed_once(self, error: HorizonError) -> None:
         """One lost keep-alive says nothing about the session: ask again soon, in a reset in time."""
