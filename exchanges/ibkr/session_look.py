@@ -12,7 +12,7 @@ import msgspec
 from exchanges.ibkr.auth.protocol import CountsSignIns
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.reset_watch import ResetWatch
-from exchanges.ibkr.resets import Region
+from exchanges.ibkr.resets import Region, ResetWindow
 from exchanges.ibkr.session_accounts import LoginAccount, ask_accounts, login_accounts
 from exchanges.ibkr.session_note import SessionNote
 from exchanges.ibkr.session_repair import SHORT_TIMEOUT, Repair
@@ -37,6 +37,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     status: SessionStatus
     seen: Seen | None
     """None when nobody was asked."""
+    competing: bool | None = None
+    """None when nobody could say."""
     note: SessionNote | None
     """Of the program that keeps the session."""
     brokerage: BrokerageAccounts | None = None
@@ -65,6 +67,13 @@ async def look(
     return looker.look()
 
 
+class _NoExcuse(ResetWatch):
+    """A running program puts a lost session down to the reset that goes on; who looks wants to know what was found."""
+
+    def hushing(self, *, grace: bool) -> ResetWindow | None:
+        return None
+
+
 class _Looker:
     """One look."""
 
@@ -73,7 +82,7 @@ class _Looker:
         self._clock = clock
         is_fresh = note is not None and clock.now() - note.written < STALE_SECONDS * 1e9
         self._note = note if is_fresh else None
-        self._resets = ResetWatch(clock, region)
+        self._resets = _NoExcuse(clock, region)
         self._teller = Teller(
             EXCHANGE,
             clock,
@@ -97,6 +106,7 @@ class _Looker:
         self._brokerage: BrokerageAccounts | None = None
         self._accounts: tuple[LoginAccount, ...] = ()
         self._sso_expires_in: float | None = None
+        self._competing: bool | None = None
         if self._note is not None:
             # tiers that stand as that program last saw them keep their age
             self._teller.state = self._note.state
@@ -117,6 +127,7 @@ class _Looker:
         error: HorizonError | None = None
         try:
             self._seen, error, _ = await self._repair.ask_status()
+            self._competing = self._seen is Seen.COMPETING
             await self._tickle()
             if self._seen is Seen.ESTABLISHED:
                 self._brokerage = await ask_accounts(self._client)
@@ -148,7 +159,7 @@ class _Looker:
                 accounts=self._accounts,
                 selected_account=None if self._brokerage is None else self._brokerage.selectedAccount,
                 server=self._repair.server,
-                competing=self._seen is Seen.COMPETING,
+                competing=bool(self._competing),
                 compete="never",
                 keep_alive_age=kept,
                 token_expires=expires if expires is not None or note is None else note.token_expires,
@@ -159,6 +170,7 @@ class _Looker:
                 next_reset=self._resets.coming(),
             ),
             seen=self._seen,
+            competing=self._competing,
             note=note,
             brokerage=self._brokerage,
             sso_expires_in=self._sso_expires_in,

@@ -54,6 +54,12 @@ def given(settings: Settings, overrides: Mapping[str, Any]) -> dict[str, Any]:
     return arguments | said
 
 
+def of_connection(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments that say how to reach the venue, and not what to do there."""
+    others = {"account_id", "region", "compete", "hold_orders_over_reset"}
+    return {name: value for name, value in arguments.items() if name not in others}
+
+
 def key_problems(settings: Settings) -> tuple[str, ...]:
     """One sentence for each key or secret of a profile that can't be read."""
     readers: list[Callable[[], object]] = []

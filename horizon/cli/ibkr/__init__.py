@@ -2,9 +2,10 @@
 
 import typer
 
-from horizon.cli.ibkr import gateway, trust
+from horizon.cli.ibkr import gateway, status, trust
 
-app = typer.Typer(help="Interactive Brokers: its gateway, and whom to trust there.", no_args_is_help=True)
+app = typer.Typer(help="Interactive Brokers: its session, its gateway, and whom to trust there.", no_args_is_help=True)
+app.command("status")(status.command)
 app.command("trust")(trust.command)
 app.add_typer(gateway.app, name="gateway")
 
