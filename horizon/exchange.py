@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from horizon.clock import Clock, SystemClock
-from horizon.directories import state_directory
 from horizon.errors import BrokerageSessionDown, ConfigurationError
 from horizon.guards import Guard, default_guards
 from horizon.model import (
@@ -34,8 +33,8 @@ from horizon.model import (
     SessionState,
 )
 from horizon.observe.notify import Notifier, Notify
+from horizon.orders.claim import Claim, refuse_if_owned
 from horizon.orders.execution import Executor
-from horizon.orders.journal import SqliteJournal
 from horizon.orders.service import CANCEL_WAIT, OrderService
 from horizon.ports import Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
 
@@ -75,7 +74,7 @@ class Exchange:
         self._venue = venue
         self._wanted_account = account_id
         self._journal_place = journal
-        self._journal: Journal | None = None
+        self._claim: Claim | None = None
         self._guards = tuple(guards) if guards is not None else default_guards()
         self._account: Account | None = None
         self._orders: OrderService | None = None
@@ -86,21 +85,31 @@ class Exchange:
     # -- opening and closing -------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Sign in and choose the account. Raises SessionError or ConfigurationError, in one sentence."""
+        """Sign in, choose the account and become the one process that trades it.
+
+        Raises SessionError or ConfigurationError, in one sentence: also when another process trades the account.
+        """
         try:
+            if self._wanted_account is not None:
+                # before signing in, which can take the session from whoever trades the account
+                refuse_if_owned(self._journal_place, self.name, self._wanted_account, self.clock)
             await self._venue.open(self._take)
             self._account = self._choose(await self._venue.accounts())
-            self._journal = self._open_journal()
+            run_id = new_run_id()
+            self._claim = Claim(
+                self._journal_place, exchange=self.name, account_id=self.account_id, run_id=run_id, clock=self.clock
+            )
             self._orders = OrderService(
                 self._venue,
                 self.account_id,
-                run_id=new_run_id(),
-                journal=self._journal,
+                run_id=run_id,
+                journal=self._claim.journal,
                 guards=self._guards,
                 clock=self.clock,
             )
         except BaseException:
             await self._venue.close()
+            self._let_go()
             await self._notifier.close()
             raise
 
@@ -110,11 +119,11 @@ class Exchange:
             await self._orders.close()
             self._orders = None
             self._session_changed.set()
-        await self._venue.close()
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-        await self._notifier.close()
+        try:
+            await self._venue.close()
+        finally:
+            self._let_go()
+            await self._notifier.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -125,11 +134,10 @@ class Exchange:
     ) -> None:
         await self.close()
 
-    def _open_journal(self) -> Journal:
-        place = self._journal_place
-        if place is None:
-            place = state_directory() / "orders" / f"{self.name}-{self.account_id}.sqlite"
-        return SqliteJournal(place) if isinstance(place, Path) else place
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
     def _choose(self, accounts: Sequence[Account]) -> Account:
         ids = ", ".join(account.account_id for account in accounts) or "none"
@@ -170,9 +178,9 @@ class Exchange:
 
     @property
     def journal(self) -> Journal:
-        if self._journal is None:
+        if self._claim is None:
             raise self._closed()
-        return self._journal
+        return self._claim.journal
 
     # -- reading -------------------------------------------------------------------------------------------------
 

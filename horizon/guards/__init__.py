@@ -2,7 +2,7 @@
 
 from horizon.guards.defaults import default_guards
 from horizon.guards.guard import Guard, GuardView, check_again, check_all
-from horizon.guards.kill_switch import KillSwitch
+from horizon.guards.kill_switch import KillSwitch, with_kill_switch
 from horizon.guards.max_notional import MaxNotional
 from horizon.guards.max_position import MaxPosition
 from horizon.guards.max_size import MaxSize
@@ -23,4 +23,5 @@ __all__ = [
     "check_again",
     "check_all",
     "default_guards",
+    "with_kill_switch",
 ]

@@ -1,7 +1,9 @@
 """The switch that stops all new orders."""
 
+from collections.abc import Sequence
+
 from horizon.errors import ConfigurationError
-from horizon.guards.guard import GuardView
+from horizon.guards.guard import Guard, GuardView
 from horizon.model import OrderRequest
 
 
@@ -44,3 +46,12 @@ class KillSwitch:
 
     def sent(self, request: OrderRequest, now: int) -> None:
         """Nothing to count."""
+
+
+def with_kill_switch(guards: Sequence[Guard]) -> tuple[tuple[Guard, ...], KillSwitch]:
+    """The guards, with a kill switch before them if they have none, and that switch: it can be pulled from outside."""
+    for guard in guards:
+        if isinstance(guard, KillSwitch):
+            return tuple(guards), guard
+    switch = KillSwitch()
+    return (switch, *guards), switch

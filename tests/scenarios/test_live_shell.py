@@ -117,7 +117,7 @@ async def test_the_intent_is_in_the_journal_before_the_venue_is_called(
 
     scripted_venue.before_placing = look
     await run_ticks(BuyOnce(), exchange, spy)
-    assert seen == [RecordKind.INTENT]
+    assert seen == [RecordKind.OWNER, RecordKind.INTENT]
 
 
 async def test_an_answered_prompt_is_in_the_journal_before_the_answer_leaves(
@@ -132,7 +132,7 @@ async def test_an_answered_prompt_is_in_the_journal_before_the_answer_leaves(
     scripted_venue.prompts = [prompt]
     scripted_venue.before_placing = look
     result = await run_ticks(BuyOnce(), exchange, spy)
-    assert seen == [RecordKind.INTENT, RecordKind.PROMPT, RecordKind.ANSWER]
+    assert seen == [RecordKind.OWNER, RecordKind.INTENT, RecordKind.PROMPT, RecordKind.ANSWER]
     assert [answered.accepted for answered in result.prompts] == [True]
 
 

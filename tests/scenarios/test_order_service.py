@@ -52,7 +52,7 @@ async def test_a_guards_refusal_is_raised_with_its_name_journaled_and_not_sent(
     assert scripted_venue.calls == []
     with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
         kinds = [record.kind for record in journal.records()]
-    assert kinds == [RecordKind.REFUSED]
+    assert kinds == [RecordKind.OWNER, RecordKind.REFUSED]
 
 
 async def test_a_side_that_contradicts_the_market_is_refused(exchange: Exchange, scripted_venue: Any) -> None:
