@@ -376,7 +376,7 @@ class Client:
             return NeedsLogin(f"the gateway is not signed in{said}: {action}", action=action, act_until=token.act_until)
         if not token.valid and token.cause:
             return TokenExpired(f"{token.cause}: {token.action or 'it is renewed by itself'}")
-        action = token.action or "get a new one"
+        action = token.action or "a newer one is asked for"
         return TokenExpired(f"{self.base_url} does not accept the access token{said}: {action}")
 
     def _nowhere(self, error: "_WrongHost", hosts_left: int) -> VenueUnavailable:

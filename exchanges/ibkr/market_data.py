@@ -184,9 +184,8 @@ class MarketData:
         self.lines.free_all()
 
     def forget(self) -> None:
-        """After a new session: every conid is new again."""
+        """After a new session: every conid is new again, and its prices are waited for anew."""
         self._known.clear()
-        self._streams.clear()
         self._codes.clear()
         self.lines.free_all()
 
@@ -196,7 +195,6 @@ class MarketData:
         before = list(self._streams)
         self.forget()
         self.lines.take(before)
-        self._streams.update(dict.fromkeys(before))
         if before and self._prepare is not None:
             await self._prepare([MarketId(conid) for conid in before])
         fields = ",".join(FIELDS[name] for name in _QUOTE_FIELDS)

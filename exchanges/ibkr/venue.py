@@ -223,6 +223,7 @@ class IbkrVenue:
 
     async def _forget(self) -> None:
         self.markets.forget()
+        self.market_data.forget()
         self._account.forget()
         self._account.primed(self._session.portfolio_accounts)
 

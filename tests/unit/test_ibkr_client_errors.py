@@ -250,7 +250,7 @@ async def test_a_missing_login_is_told_with_where_to_sign_in() -> None:
 
 async def test_a_token_that_is_no_longer_accepted_is_not_a_matter_of_a_browser() -> None:
     requests = Requests(text("", 401))
-    with pytest.raises(TokenExpired, match="new one"):
+    with pytest.raises(TokenExpired, match="newer one"):
         await client(requests, Bearer("abcdefghijklmnop")).get("/portfolio/accounts", list[PositionRow])
     assert requests.seen[0].headers["authorization"] == "Bearer abcdefghijklmnop"
 

@@ -238,6 +238,20 @@ async def test_streams_are_opened_again_after_a_new_session(host: Any):
     assert len(market_data.lines) == 2
 
 
+async def test_a_read_before_streams_are_restored_waits_for_prices_instead_of_giving_none(
+    market_data: MarketData, host: Any
+):
+    host.on(SNAPSHOT, [row()])
+    await market_data.quotes([SPY])
+    market_data.forget()
+    host.on(SNAPSHOT, [{"conid": 756733}], [row()])
+    [quote] = await market_data.quotes([SPY])
+    assert quote.bid is not None
+    host.calls.clear()
+    await market_data.restore()
+    assert [call.params["conids"] for call in host.seen(SNAPSHOT)] == ["756733"]
+
+
 async def test_data_is_down_as_a_whole_only_when_nothing_that_was_asked_for_is_subscribed(host: Any):
     told: list[str] = []
     market_data = MarketData(host.client, host.clock, exchange="ibkr", tell=lambda cause, action: told.append(cause))

@@ -184,7 +184,7 @@ async def test_a_401_is_met_with_one_new_bearer_for_all(venue: Venue) -> None:
     assert all(await asyncio.gather(*(auth.renew(old) for _ in range(20))))
     assert await sent(auth) == "bearer-2"
     assert await auth.renew(old)
-    assert venue.seen == [TOKEN, SESSION, SESSION]
+    assert venue.seen == [TOKEN, SESSION] * 2, "the access token may have been withdrawn as well, and asking is free"
 
 
 async def test_a_bearer_is_renewed_before_it_ends_and_requests_do_not_wait_for_it(venue: Venue) -> None:

@@ -161,10 +161,12 @@ class OAuth2:
         return self._sign_ins.next_allowed(self._renewal.clock.now())
 
     async def _sign_in(self, old: Token | None) -> Token:
-        """Both steps; step A only when its last token is no longer good."""
+        """Both steps; step A only when its last token is no longer good, or may be withdrawn as the bearer was."""
         clock = self._renewal.clock
         self._sign_ins.check(clock.now())
-        access = self._access
+        # A bearer that is replaced before its time was refused. To find out in step B costs one of two sign-ins.
+        was_refused = old is not None and old.renew_at is not None and clock.now() < old.renew_at
+        access = None if was_refused else self._access
         reused = access is not None and access.is_good(clock.now())
         if access is None or not reused:
             access = await self._access_token()
