@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from horizon.errors import InvalidOrder
 from horizon.model import (
     Account,
     AccountId,
@@ -39,10 +40,28 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     replaces: bool = False
+    """A working order can be changed."""
     brackets: bool = False
-    short_selling: bool = False
-    pushes_orders: bool = False
-    """Order changes arrive without being asked for."""
+    """An order can wait for another to fill, and orders can cancel each other."""
+
+    def check(self, request: OrderRequest) -> None:
+        """Raise InvalidOrder, naming what to use instead, for an order of a kind that the venue does not have."""
+        if request.order_type not in self.order_types:
+            raise InvalidOrder(
+                f"expected an order type of {', '.join(sorted(self.order_types))}, found {request.order_type}",
+                rule="order_type",
+            )
+        if request.time_in_force not in self.times_in_force:
+            advice = ": use IOC, which may fill in part" if request.time_in_force is TimeInForce.FOK else ""
+            raise InvalidOrder(
+                f"expected a time in force of {', '.join(sorted(self.times_in_force))}, "
+                f"found {request.time_in_force}{advice}",
+                rule="time_in_force",
+            )
+        if not self.brackets and (request.parent is not None or request.group):
+            raise InvalidOrder(
+                "this venue has neither brackets nor groups: send the exits once the entry has filled", rule="brackets"
+            )
 
 
 class VenueProfile(Protocol):

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 
-from horizon.model.enums import MarketKind, OptionRight, Side
+from horizon.model.enums import MarketKind, OptionRight, OrderType, Side, TimeInForce
 from horizon.model.identifiers import Instrument, MarketId, instrument
 from horizon.model.money import ZERO
 
@@ -145,6 +145,22 @@ class TradingHours(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class MarketRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue lists for one market beyond its prices. What is empty or None it did not say."""
+
+    order_types: tuple[OrderType, ...] = ()
+    outside_order_types: tuple[OrderType, ...] = ()
+    """Taken outside the regular session."""
+    fractional_order_types: tuple[OrderType, ...] = ()
+    """Taken in fractions of a lot."""
+    cash_order_types: tuple[OrderType, ...] = ()
+    """Taken with a cash quantity."""
+    times_in_force: tuple[TimeInForce, ...] = ()
+    algos: bool | None = None
+    all_or_none: bool | None = None
+    overnight: bool | None = None
+
+
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that can be traded at one venue.
 
@@ -168,6 +184,9 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     hours: TradingHours | None = None
     event: EventTerms | None = None
     option: OptionTerms | None = None
+    last_trade_date: str = ""
+    """`YYYYMMDD` as the venue gives it; empty for what does not expire."""
+    rules: MarketRules = MarketRules()
 
     def instrument(self, side: Side | None = None) -> Instrument:
         """The instrument of one side; the side may be left out where the id fixes it.

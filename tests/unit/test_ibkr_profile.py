@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from exchanges.ibkr.profile import FORECASTEX, FORECASTEX_GRID, PROFILE, is_forecastex
@@ -10,6 +11,7 @@ from horizon.model import (
     Market,
     MarketId,
     MarketKind,
+    MarketRules,
     OrderRequest,
     OrderSide,
     OrderType,
@@ -55,12 +57,8 @@ def refusal(request: OrderRequest, market: Market) -> InvalidOrder:
 def test_the_profile_is_a_venue_profile():
     profile: VenueProfile = PROFILE
     assert profile.name == "ibkr"
-    assert profile.capabilities.order_types == {
-        OrderType.MARKET,
-        OrderType.LIMIT,
-        OrderType.STOP,
-        OrderType.STOP_LIMIT,
-    }
+    assert profile.capabilities.order_types == set(OrderType)
+    assert profile.capabilities.times_in_force == set(TimeInForce) - {TimeInForce.FOK}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +109,12 @@ def test_an_opening_order_is_market_or_limit():
     assert refusal(request, SPY).rule == "time_in_force"
 
 
-def test_an_order_type_outside_the_capabilities_is_refused():
-    request = order(price=None, order_type=OrderType.MARKET_ON_CLOSE)
-    assert refusal(request, SPY).rule == "order_type"
+def test_an_order_type_that_the_venue_has_not_listed_for_a_market_is_refused():
+    market = msgspec.structs.replace(SPY, rules=MarketRules(order_types=(OrderType.LIMIT, OrderType.MARKET)))
+    error = refusal(order(price=None, order_type=OrderType.MARKET_ON_CLOSE), market)
+    assert error.rule == "order_type"
+    assert str(error) == "for SPY the venue takes LMT, MKT, found MOC"
+    PROFILE.check(order(price="600"), market)
 
 
 def test_a_long_client_order_id_is_refused():
@@ -181,4 +182,5 @@ def test_a_cme_event_contract_may_be_sold():
         listing_exchange="CME",
     )
     assert not is_forecastex(cme)
-    PROFILE.check(order(cme, order_side=OrderSide.SELL, price="40"), cme)
+    assert refusal(order(cme, order_side=OrderSide.SELL, price="40"), cme).rule == "manual_indicator"
+    PROFILE.check(order(cme, order_side=OrderSide.SELL, price="40", manual_indicator=False, ext_operator="hedger"), cme)

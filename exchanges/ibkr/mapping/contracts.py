@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from exchanges.ibkr.mapping.numbers import Raw, conid_text, decimal
+from exchanges.ibkr.mapping.rules import market_rules
 from exchanges.ibkr.profile import FORECASTEX
 from exchanges.ibkr.wire.contracts import ContractInfo, ContractRules, IncrementRule, TradingInterval, TradingSchedule
 from horizon.clock import NANOSECONDS
@@ -89,6 +90,12 @@ def multiplier(raw: Raw, security_type: str | None, market_id: str, *, path: str
     return _ONE
 
 
+def price_magnifier(rules: ContractRules | None) -> Decimal:
+    """How many units of price make one of the currency: 100 where prices are in pence or cents, else 1."""
+    magnifier = None if rules is None else decimal(rules.priceMagnifier)
+    return magnifier if magnifier is not None and magnifier > 0 else _ONE
+
+
 def event_side(right: str | None) -> Side | None:
     """YES for a call, NO for a put, as IBKR models event contracts."""
     found = _RIGHTS.get((right or "").upper())
@@ -128,7 +135,8 @@ def facts(info: ContractInfo) -> ContractFacts:
         symbol=info.symbol or info.local_symbol or market_id,
         side=side,
         currency=info.currency,
-        multiplier=multiplier(info.multiplier, info.instrument_type, market_id, path=path),
+        multiplier=multiplier(info.multiplier, info.instrument_type, market_id, path=path)
+        / price_magnifier(info.rules),
     )
 
 
@@ -150,6 +158,8 @@ def market(
         listing_exchange=listing_exchange or info.exchange or "",
         hours=hours,
         option=option_terms(info) if known.kind in (MarketKind.OPTION, MarketKind.FUTURE_OPTION) else None,
+        last_trade_date=info.maturity_date or "",
+        rules=market_rules(info.rules),
     )
 
 

@@ -99,6 +99,8 @@ class ContractRules(msgspec.Struct, frozen=True):
     forceOrderPreview: bool | None = None
     canTradeAcctIds: list[str] | None = None
     fraqTypes: list[str] | None = None
+    """Order types that take fractions; `cqtTypes` take cash quantities."""
+    cqtTypes: list[str] | None = None
     displaySize: Number = None
     error: str | None = None
 
