@@ -6,6 +6,7 @@ minutes of penalty although one page says 10.
 """
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -91,10 +92,15 @@ def limiter(
         )
     store = None
     if shared:
-        folder = state_directory() / "rates"
-        remove_idle(folder, clock.now())
-        store = SharedRates(folder / f"{limits_key(base_url)}{SUFFIX}")
+        file = rates_file(base_url)
+        remove_idle(file.parent, clock.now())
+        store = SharedRates(file)
     return RateLimiter(table, clock, penalty=PENALTY_SECONDS, shared=store)
+
+
+def rates_file(base_url: str) -> Path:
+    """Where the programs of this user keep the limits of a host together."""
+    return state_directory() / "rates" / f"{limits_key(base_url)}{SUFFIX}"
 
 
 def _is_local(base_url: str) -> bool:

@@ -22,7 +22,7 @@ from exchanges.ibkr.session_teller import Teller
 from exchanges.ibkr.wire.accounts import BrokerageAccounts
 from exchanges.ibkr.wire.session import Tickle
 from horizon.clock import Clock
-from horizon.errors import HorizonError
+from horizon.errors import BrokerageSessionDown, HorizonError
 from horizon.model import SessionState
 from horizon.net.rates import Priority
 
@@ -134,6 +134,10 @@ class _Looker:
                 self._accounts = login_accounts(self._brokerage, None)
         except HorizonError as stopped:
             self._seen, error = self._repair.seen_in(stopped), stopped
+        if self._seen in (Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED) and self._note is None:
+            error = BrokerageSessionDown(
+                "no brokerage session is open, and no program of this user keeps one: start yours, which opens it"
+            )
         if error is not None and self._seen is not None:
             self._repair.found(self._seen, error)
         self._teller.tell()

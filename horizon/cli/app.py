@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from horizon.cli import demo, ibkr, run_command, sim
+from horizon.cli import demo, doctor, ibkr, run_command, sim
 from horizon.cli.output import errors, print_line
 from horizon.errors import HorizonError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.command)
 app.command("run")(run_command.command)
+app.command("doctor")(doctor.command)
 app.add_typer(sim.app, name="sim")
 app.add_typer(ibkr.app, name="ibkr")
 

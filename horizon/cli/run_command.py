@@ -36,8 +36,11 @@ def command(
         bool, typer.Option("--fast", help="With --embedded: market time passes as fast as the machine allows.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the embedded gateway's prices.")] = 7,
-    api_url: Annotated[str, typer.Option(help="The gateway or API to use.")] = "https://localhost:5000/v1/api",
-    account: Annotated[str | None, typer.Option(help="Account id; otherwise IBKR_ACCOUNT_ID.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="How to sign in: a table of ibkr.toml; otherwise its default.")
+    ] = None,
+    api_url: Annotated[str | None, typer.Option(help="The gateway or API to use, instead of the profile's.")] = None,
+    account: Annotated[str | None, typer.Option(help="Account id, instead of the profile's.")] = None,
     certificate: Annotated[
         str | None, typer.Option(help="PEM file or sha256 fingerprint of the gateway's certificate.")
     ] = None,
@@ -51,10 +54,20 @@ def command(
 ) -> None:
     """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
     strategy = load_strategy(file, class_name)
+    if embedded and profile is not None:
+        raise ConfigurationError("--profile goes without --embedded: an embedded gateway needs no sign-in")
     if fast and not embedded:
         raise ConfigurationError("--fast goes with --embedded: a real market keeps its own time")
     duration = None if seconds is None else timedelta(seconds=seconds)
-    place = _Place(embedded=embedded, fast=fast, seed=seed, api_url=api_url, account=account, certificate=certificate)
+    place = _Place(
+        embedded=embedded,
+        fast=fast,
+        seed=seed,
+        profile=profile,
+        api_url=api_url,
+        account=account,
+        certificate=certificate,
+    )
     try:
         result = asyncio.run(_run(strategy, place, interval, duration, record, cancel_protective))
     except HorizonError as error:
@@ -75,7 +88,8 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool
     fast: bool
     seed: int
-    api_url: str
+    profile: str | None
+    api_url: str | None
     account: str | None
     certificate: str | None
 
@@ -92,7 +106,9 @@ async def _run(
 
     async with AsyncExitStack() as stack:
         if not place.embedded:
-            broker = InteractiveBrokers(api_url=place.api_url, account_id=place.account, certificate=place.certificate)
+            broker = InteractiveBrokers.from_settings(
+                place.profile, api_url=place.api_url, account_id=place.account, certificate=place.certificate
+            )
         else:
             broker = await _embedded(stack, place)
         return await run_async(

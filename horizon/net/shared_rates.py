@@ -157,6 +157,17 @@ class SharedRates:
             self.close()
 
 
+def is_whole(path: Path) -> bool | None:
+    """Whether a file of windows can be read; None when there is none, or nothing in it yet."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return False
+    return _decoded(content) is not None if content else None
+
+
 def remove_idle(folder: Path, now: int) -> None:
     """Remove the files of hosts that nobody has talked to for a day, such as simulators on ports of their own."""
     for path in folder.glob(f"*{SUFFIX}"):
