@@ -1,4 +1,4 @@
-"""What works on the sessions of a week: a strategy with an order now and then, and somebody who looks at the account."""
+"""What works on the sessions of a week: a strategy with an order now and then, and somebody who looks around."""
 
 import asyncio
 from collections import Counter

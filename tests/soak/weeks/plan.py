@@ -52,10 +52,10 @@ def week(mode: Mode, seed: int) -> Plan:
 
 
 def short(mode: Mode, seed: int) -> Plan:
-    """A day that begins on a Saturday morning: the maintenance and one night are in it."""
+    """From a Saturday afternoon to Sunday morning: the maintenance and one night are in it."""
     chance = Random(f"short {mode} {seed}")
-    begin = datetime.combine(_FIRST_SUNDAY - timedelta(days=1), time(9), NEW_YORK)
-    return _planned(mode, seed, to_nanoseconds(begin), 1.25, chance)
+    begin = datetime.combine(_FIRST_SUNDAY - timedelta(days=1), time(15), NEW_YORK)
+    return _planned(mode, seed, to_nanoseconds(begin), 0.75, chance)
 
 
 def _planned(mode: Mode, seed: int, start: int, days: float, chance: Random) -> Plan:

@@ -10,6 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from weeks.load import Trader, look_around
+from weeks.people import Caretaker
+from weeks.plan import DAY, Plan
+from weeks.verdict import Told, broken_promises, forced_429s
+
 from exchanges import InteractiveBrokers
 from exchanges.ibkr.auth import Auth, DiffieHellman, OAuth1, OAuth2, PrivateKey
 from exchanges.ibkr.simulator import Simulator
@@ -19,10 +24,6 @@ from horizon.engine.run import RunResult, run_async
 from horizon.model import Notice, SessionState
 from horizon.simulation.prices import SyntheticPath
 from horizon.simulation.scripted_clock import ScriptedClock
-from weeks.load import Trader, look_around
-from weeks.people import Caretaker
-from weeks.plan import DAY, Plan
-from weeks.verdict import Told, broken_promises, forced_429s
 
 POLLS_EVERY = 30.0
 LOOKS_EVERY = 3600.0

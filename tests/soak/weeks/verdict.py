@@ -6,18 +6,19 @@ from datetime import date
 from itertools import pairwise
 
 import msgspec
+from weeks.plan import BOX, NEW_YORK, Plan
 
 from exchanges.ibkr.simulator import Simulator
 from horizon.clock import NANOSECONDS, to_datetime
 from horizon.model import SessionState, SessionTier
-from weeks.plan import BOX, NEW_YORK, Plan
 
 DETECTED = 150 * NANOSECONDS
 """What lasts longer must have been told by then: two keep-alives, and the time until they fail."""
 RESTORED = 180 * NANOSECONDS
 """And so long after its end the session must be back,"""
 SIGN_IN_BUDGET = 3720 * NANOSECONDS
-"""but where a sign-in failed meanwhile: two of them in an hour are allowed."""
+"""but where programs sign in and could not: two attempts in an hour are allowed."""
+_COSTS_SIGN_INS = ("reset", "maintenance", "silence", "expired")
 _HOUR = 3600 * NANOSECONDS
 _TIERS = (SessionTier.TOKEN, SessionTier.GATEWAY, SessionTier.BROKERAGE)
 
@@ -115,8 +116,8 @@ def _counts(plan: Plan, gateway: Simulator, told: Told) -> Iterator[str]:
         yield "the planned 429 did not come"
     if told.leaked_tasks:
         yield f"{told.leaked_tasks} tasks were left behind"
-    if not told.states[-1].ready:
-        yield f"not signed in at the end: {told.states[-1].reason}"
+    if not told.states or not told.states[-1].ready:
+        yield f"not signed in at the end: {told.states[-1].reason if told.states else 'nothing was told'}"
     if plan.mode != "gateway":
         if gateway.human_logins:
             yield f"{gateway.human_logins} logins of a person"
@@ -134,19 +135,27 @@ def _counts(plan: Plan, gateway: Simulator, told: Told) -> Iterator[str]:
 
 
 def _each_told_once(plan: Plan, truth: Sequence[Interval], reported: Sequence[Interval]) -> Iterator[str]:
-    patience = RESTORED if plan.mode == "gateway" else SIGN_IN_BUDGET
-    for outage in truth:
-        if outage.end - outage.begin <= DETECTED:
-            continue
+    long = [outage for outage in truth if outage.end - outage.begin > DETECTED]
+    for number, outage in enumerate(long):
         telling = [each for each in reported if each.meets(outage)]
         if len(telling) != 1:
             yield f"told {len(telling)} times instead of once: {outage}: {', '.join(map(str, telling))}"
             continue
         if telling[0].begin > outage.begin + DETECTED:
             yield f"told late: {outage}, told {telling[0]}"
-        later = [each for each in truth if each.begin > outage.begin and each.meets(telling[0])]
-        if telling[0].end > max([outage.end, *(each.end for each in later)]) + patience:
+        if telling[0].end > _back_by(plan, long[number:]):
             yield f"restored late: {outage}, told {telling[0]}"
+
+
+def _back_by(plan: Plan, outages: Sequence[Interval]) -> int:
+    """When the session must be back from the first outage, or from those that followed before that moment."""
+    latest = 0
+    for outage in outages:
+        if latest and outage.begin > latest:
+            break
+        costs = plan.mode != "gateway" and any(word in outage.why for word in _COSTS_SIGN_INS)
+        latest = max(latest, outage.end + (SIGN_IN_BUDGET if costs else RESTORED))
+    return latest
 
 
 def _none_made_up(truth: Sequence[Interval], reported: Sequence[Interval]) -> Iterator[str]:
