@@ -50,7 +50,7 @@ from horizon.model.market import (
 from horizon.model.market_data import Bar, Book, MarketEvent, Quote, Snapshot, Trade
 from horizon.model.money import ZERO, Number, exact, plain
 from horizon.model.orders import Algo, Order, OrderReport, OrderRequest, Trailing
-from horizon.model.portfolio import Account, Balance, Fill, Position
+from horizon.model.portfolio import Account, Balance, DayProfit, Fill, Position
 from horizon.model.preview import Change, Preview
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "Fill",
     "FillKind",
     "Instrument",
+    "DayProfit",
     "Market",
     "MarketEvent",
     "MarketId",

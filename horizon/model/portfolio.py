@@ -106,6 +106,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_margin: Decimal | None = None
     balances: tuple[Balance, ...] = ()
     alias: str = ""
+    is_retirement: bool = False
+    """Whether the venue calls it a retirement account (an IRA). False proves nothing."""
+    is_master: bool = False
+    """Whether it stands above other accounts, so that an order of it is allocated to them."""
 
     def balance(self, currency: str) -> Balance | None:
         """The row of one currency; `BASE` for the total."""
@@ -114,3 +118,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def base(self) -> Balance | None:
         return self.balance("BASE")
+
+
+class DayProfit(msgspec.Struct, frozen=True, kw_only=True):
+    """What one trading day has brought so far by fills, commissions and the latest prices; a loss is below 0."""
+
+    ends: int
+    """Integer nanoseconds UTC at which the next day begins."""
+    by_currency: dict[str, Decimal]
+    unpriced: tuple[Instrument, ...] = ()
+    """What was traded and has no price, so that the amounts leave it out."""
