@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from horizon.accounting.account_cash import AccountCash
 from horizon.accounting.holding import Holding
 from horizon.accounting.pairing import Pair, make_pair
 from horizon.errors import ConfigurationError
@@ -20,6 +21,7 @@ from horizon.model import (
     Position,
     Side,
     exact,
+    split_instrument,
 )
 
 _Key = tuple[str, AccountId, ExecutionId]
@@ -61,6 +63,7 @@ class Ledger:
     def __init__(self) -> None:
         self._holdings: dict[Instrument, Holding] = {}
         self._cash: dict[str, Decimal] = {}
+        self._by_account = AccountCash()
         self._fees: dict[str, Decimal] = {}
         self._pairs: dict[Instrument, Pair] = {}
         self._charged: dict[_Key, bool] = {}
@@ -76,6 +79,8 @@ class Ledger:
         """
         if self._holdings or self._cash or self._charged:
             raise ConfigurationError("expected an empty ledger to start from, found one with bookings: make a new one")
+        accounts, known = tuple(accounts), tuple(known)
+        self._by_account.start(accounts, known)
         for position in positions:
             self._open(position)
         for account in accounts:
@@ -109,7 +114,7 @@ class Ledger:
         new = charged is None
         if new:
             realized = self._holding(fill).trade(fill.signed_size, fill.price)
-            self._move(fill.currency, fill.money)
+            self._move(fill.exchange, fill.currency, fill.money)
             netting = self._net(self._pairs.get(fill.instrument), bought=fill.instrument)
             if realized is not None:
                 realized = None if netting.realized is None else realized + netting.realized
@@ -142,7 +147,7 @@ class Ledger:
                 continue
             money = holding.size * market.event.payout if side is winner else ZERO
             holding.close(-holding.size, money)
-            self._move(market.currency, money)
+            self._move(market.exchange, market.currency, money)
             moved += money
         return moved
 
@@ -172,6 +177,23 @@ class Ledger:
 
     def cash(self, currency: str = "USD") -> Decimal:
         return self._cash.get(currency, ZERO)
+
+    def cash_balances(self) -> dict[str, Decimal]:
+        """Cash of every currency that has ever moved."""
+        return dict(self._cash)
+
+    def cash_at(self, exchange: str, currency: str = "USD") -> Decimal | None:
+        """Cash of one account, settled or not; None when its venue has not said."""
+        return self._by_account.cash(exchange, currency)
+
+    def settled_at(self, exchange: str, currency: str = "USD") -> Decimal | None:
+        """Cash of one account that may be spent without waiting for a sale to settle; None when it is not known."""
+        return self._by_account.settled(exchange, currency)
+
+    def terms(self, instrument: Instrument) -> tuple[str, Decimal] | None:
+        """Currency and multiplier of an instrument that is held or was; None for any other."""
+        holding = self._holdings.get(instrument)
+        return None if holding is None else (holding.currency, holding.multiplier)
 
     def fees(self, currency: str = "USD") -> Decimal:
         """Commissions booked since the start; a rebate counts below 0."""
@@ -206,12 +228,13 @@ class Ledger:
             holding = self._holdings[fill.instrument] = Holding(fill.currency, fill.multiplier)
         return holding
 
-    def _move(self, currency: str, money: Decimal) -> None:
+    def _move(self, exchange: str, currency: str, money: Decimal) -> None:
         self._cash[currency] = self.cash(currency) + money
+        self._by_account.move(exchange, currency, money)
 
     def _charge(self, fill: Fill) -> None:
         if fill.commission:
-            self._move(fill.commission_currency, -fill.commission)
+            self._move(fill.exchange, fill.commission_currency, -fill.commission)
             self._fees[fill.commission_currency] = self.fees(fill.commission_currency) + fill.commission
 
     def _net(self, pair: Pair | None, *, bought: Instrument | None = None) -> _Netting:
@@ -228,7 +251,7 @@ class Ledger:
             return _Netting()
         pairs = min(added.size, held.size)
         paid = pairs * pair.payout
-        self._move(pair.currency, paid)
+        self._move(split_instrument(pair.yes)[0], pair.currency, paid)
         cost = added.release(-pairs)
         if cost is None:
             held.release(-pairs)
