@@ -74,6 +74,7 @@ class IbkrPollingFeed:
         self._put_last: dict[Instrument, Quote] = {}
         self._received: dict[Instrument, int] = {}
         self._causes: dict[Instrument, str] = {}
+        self._asked: int | None = None
 
     @classmethod
     def of(cls, exchange: HasMarketData, instruments: Sequence[Instrument], *, interval: float) -> "IbkrPollingFeed":
@@ -103,6 +104,7 @@ class IbkrPollingFeed:
                 instrument=name,
                 last_received=self._received.get(name),
                 cause=self._causes.get(name, "" if name in self._received else "not asked yet"),
+                last_asked=self._asked,
             )
             for name in self._instruments
         ]
@@ -119,6 +121,7 @@ class IbkrPollingFeed:
     async def _round(self, put: PutMarketEvent) -> float:
         """Seconds until the next round: longer than the interval when the venue wants fewer requests."""
         names = tuple(self._instruments)
+        self._asked = self._clock.now()
         try:
             reading = await self._market_data.read(names)
         except HorizonError as error:

@@ -167,6 +167,9 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
     last_received: int | None
     """Integer nanoseconds of the last event; None before the first."""
     cause: str = ""
+    """Why nothing arrives; empty when it does."""
+    last_asked: int | None = None
+    """Integer nanoseconds of the last attempt to get data; None where data comes without being asked for."""
 
 
 PutMarketEvent = Callable[[MarketEvent], None]

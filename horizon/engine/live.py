@@ -28,7 +28,7 @@ from horizon.model import (
     split_instrument,
 )
 from horizon.orders.effects import Send
-from horizon.ports import Feed, JournalRecord
+from horizon.ports import Feed, FeedHealth, JournalRecord
 
 _SLOW_CALLBACK = 0.1
 """Seconds of work for one event after which the watchdog speaks: the keep-alive waits meanwhile."""
@@ -244,10 +244,11 @@ class LiveShell:
     async def _watch_feeds(self) -> None:
         """Say when a feed has nothing to deliver for some instruments, and when it has again.
 
-        A cause counts once it has stood for two looks: one lost round is no news. What several instruments have in
-        common is said once, and nothing while the session is down, which says so itself.
+        A cause counts once it has stood for two looks, and for two rounds of a feed that asks: one lost round is no
+        news. What several instruments have in common is said once, and nothing while the session is down, which says so
+        itself.
         """
-        seen: dict[Instrument, str] = {}
+        first: dict[Instrument, FeedHealth] = {}
         told: set[Instrument] = set()
         while True:
             await self._clock.sleep(_LOOK_AT_FEEDS)
@@ -255,15 +256,16 @@ class LiveShell:
             back: dict[str, list[Instrument]] = {}
             for health in (each for feed in self._feeds for each in feed.health()):
                 name, exchange = health.instrument, split_instrument(health.instrument)[0]
+                if self._is_down(exchange) or not health.cause:
+                    first.pop(name, None)
                 if self._is_down(exchange):
                     continue
-                if health.cause and seen.get(name) and name not in told:
-                    told.add(name)
-                    lost.setdefault((exchange, health.cause), []).append(name)
-                elif not health.cause and name in told:
+                if not health.cause and name in told:
                     told.discard(name)
                     back.setdefault(exchange, []).append(name)
-                seen[name] = health.cause
+                elif health.cause and _stands(health, first.setdefault(name, health)) and name not in told:
+                    told.add(name)
+                    lost.setdefault((exchange, health.cause), []).append(name)
             for (exchange, cause), names in lost.items():
                 self._notice(NoticeLevel.WARNING, f"no quotes of {', '.join(names)}: {cause}", exchange)
             for exchange, names in back.items():
@@ -288,3 +290,8 @@ class LiveShell:
                 for feed in self._feeds:
                     feeds.create_task(run(feed))
             self.request_stop("every feed has ended")
+
+
+def _stands(health: FeedHealth, first: FeedHealth) -> bool:
+    """Whether there is still no data, and not only because the feed has not asked again."""
+    return health is not first and (health.last_asked is None or health.last_asked != first.last_asked)

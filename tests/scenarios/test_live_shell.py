@@ -366,6 +366,22 @@ async def test_a_feed_that_delivers_nothing_is_told_once_and_so_is_its_return(
     ]
 
 
+class AsksRarely(Silent):
+    """Has asked once in that minute."""
+
+    def health(self) -> Sequence[FeedHealth]:
+        return [FeedHealth(instrument=self.instrument, last_received=None, cause=self.cause, last_asked=1)]
+
+
+async def test_one_lost_round_of_a_feed_that_asks_rarely_is_no_news(
+    exchange: Exchange, spy: Market, scripted_clock: ScriptedClock
+) -> None:
+    seen: list[Any] = []
+    feed = AsksRarely(scripted_clock, spy.instrument(), 20)
+    await run_async(BuyOnce(), exchange, feeds=[feed], on_event=seen.append)
+    assert not [event for event in seen if isinstance(event, Notice)]
+
+
 class BrokenFeed(Ticks):
     """Fails with a defect of its own after three quotes."""
 
