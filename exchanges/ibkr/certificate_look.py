@@ -16,7 +16,7 @@ class Trusted(StrEnum):
     """Why the certificate is trusted, or why not."""
 
     PINNED = "pinned"
-    VERIFIED = "verified"
+    VERIFIED = "verified by this machine"
     FIRST_USE = "not pinned yet"
     FILE = "by the given file"
     CHANGED = "changed"

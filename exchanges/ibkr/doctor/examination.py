@@ -12,7 +12,7 @@ from exchanges.ibkr.doctor.check import Check, Result, failed, of_error, ok, ski
 from exchanges.ibkr.doctor.gateway import certificate_check, exposure_check, port_check, program_checks
 from exchanges.ibkr.doctor.machine import limits_file, machine_checks
 from exchanges.ibkr.doctor.market_data import data_checks
-from exchanges.ibkr.doctor.session import clock_check, session_checks
+from exchanges.ibkr.doctor.session import clock_check, reset_check, session_checks
 from exchanges.ibkr.session_look import look
 from exchanges.ibkr.session_note import SessionNotes
 from exchanges.ibkr.session_table import Seen
@@ -21,7 +21,7 @@ from horizon.clock import Clock, to_datetime
 from horizon.errors import ConfigurationError, HorizonError
 from horizon.net.tls import is_loopback
 
-_SESSION: Final = ("login", "clock", "session", "competing", "accounts", "trading")
+_SESSION: Final = ("reset", "login", "clock", "session", "competing", "accounts", "trading")
 _DATA: Final = ("market data SPY", "market data ForecastEx")
 _TIMEOUT: Final = 10.0
 
@@ -98,7 +98,7 @@ async def _chain(
     yield limits_file(url)
     reached = await port_check(host, port, clock)
     answers = reached.result is Result.OK
-    if here and (client is None or client.auth.person_signs_in):
+    if here and chosen.settings.auth in (None, "gateway"):
         async for check in program_checks(clock, port, gateway_dir, answers=answers):
             yield check
     yield reached
@@ -142,7 +142,7 @@ async def _session(chosen: Chosen, client: Client, clock: Clock, *, sign_in: boo
         until = to_datetime(clock.now() + round(penalty * 1e9)).astimezone()
         yield failed(
             "penalty",
-            f"IBKR has answered 429 to a program of this user, and takes nothing for {penalty:.0f} s more",
+            f"IBKR has answered 429 to a program of this user, and takes nothing for {penalty / 60:.0f} min more",
             f"wait until {until:%H:%M:%S}, then ask less often",
         )
         for name in (*_SESSION, *_DATA):
@@ -151,6 +151,7 @@ async def _session(chosen: Chosen, client: Client, clock: Clock, *, sign_in: boo
     yield ok("penalty", "none")
     note = SessionNotes(client.base_url).read()
     seen = await look(client, clock, region=chosen.settings.region, note=note, sign_in=sign_in)
+    yield reset_check(seen)
     checks = list(session_checks(seen))
     yield checks[0]
     signs = not client.auth.person_signs_in

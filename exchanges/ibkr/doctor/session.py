@@ -7,19 +7,37 @@ from exchanges.ibkr.auth.oauth2_refusals import TOLERATED_SKEW, skew_seconds
 from exchanges.ibkr.doctor.check import Check, Result, failed, ok, skipped, warning
 from exchanges.ibkr.session_look import Look
 from exchanges.ibkr.session_table import Seen
+from horizon.clock import to_datetime
 from horizon.model import SessionTier, TierState
 from horizon.net.redaction import redact
 
 _KINDS: Final = {True: "LIVE", False: "paper", None: "paper or live: not known"}
 _WANTED: Final = (("STK", "stocks"), ("OPT", "options"), ("FUT", "futures"), ("CASH", "forex"))
 
+_AWAY: Final = (
+    "it may be away for a reset, or its network down: look again in some minutes; a gateway that stays silent wants to "
+    "be started again"
+)
+
+
+def reset_check(seen: Look) -> Check:
+    """Whether a reset goes on, which explains much."""
+    now, coming = seen.status.window, seen.status.next_reset
+    if now is None:
+        return ok("reset", f"none now; next {coming.kind.value} at {_moment(coming.start)}")
+    found = f"{now.kind.value}, until {_moment(now.end)}"
+    if seen.seen is Seen.ESTABLISHED:
+        return ok("reset", f"{found}; the session holds all the same")
+    return warning("reset", found, "what fails below may come from it: look again after")
+
 
 def session_checks(seen: Look) -> Iterator[Check]:
     """Login, brokerage session, competing programs, accounts, permissions."""
     tiers = {tier.tier: tier for tier in seen.status.tiers}
     if not tiers:
-        for name in ("login", "session", "competing", "accounts", "trading"):
-            yield skipped(name, seen.status.state.reason)
+        yield skipped("login", seen.status.state.reason)
+        for name in ("session", "competing", "accounts", "trading"):
+            yield skipped(name, "nobody was asked")
         return
     yield _login(seen, tiers)
     yield _session(seen, tiers[SessionTier.BROKERAGE])
@@ -43,6 +61,9 @@ def clock_check(headers: Mapping[str, str], now: int, *, signs: bool) -> Check:
 
 def _login(seen: Look, tiers: Mapping[SessionTier, TierState]) -> Check:
     for tier in (tiers[SessionTier.TOKEN], tiers[SessionTier.GATEWAY]):
+        if not tier.up and seen.seen is Seen.NO_ANSWER:
+            found = f"{tier.cause}: {tier.action}" if tier.action else tier.cause
+            return failed("login", redact(found), _AWAY)
         if not tier.up:
             return _down("login", tier)
     if seen.seen is None:
@@ -53,6 +74,8 @@ def _login(seen: Look, tiers: Mapping[SessionTier, TierState]) -> Check:
 def _session(seen: Look, tier: TierState) -> Check:
     if seen.seen in (Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED) and seen.note is None:
         return _down("session", tier, Result.WARNING)
+    if seen.competing:
+        return skipped("session", "another program holds it")
     if not tier.up:
         return _down("session", tier) if tier.action else skipped("session", tier.cause)
     if not seen.status.state.ready:
@@ -107,3 +130,9 @@ def _trading(seen: Look) -> Check:
 
 def _down(name: str, tier: TierState, result: Result = Result.FAILED) -> Check:
     return Check(name=name, result=result, found=redact(tier.cause), action=redact(tier.action))
+
+
+def _moment(nanoseconds: int) -> str:
+    moment = to_datetime(nanoseconds)
+    here, there = f"{moment.astimezone():%a %H:%M %Z}", f"{moment:%a %H:%M UTC}"
+    return here if here == there else f"{here} ({there})"

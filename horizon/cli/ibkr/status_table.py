@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from horizon.net.rates import Budget
 
 _COMPETING = {True: "yes, another program of the same user", False: "no", None: "not known"}
-_TRUSTED = {"not pinned yet": "pinned just now, at first use on this machine", "verified": "verified by this machine"}
+_FIRST_USE = "not pinned yet"
 _BUSY = 0.5
 """A rule of which so much is used is worth a line."""
 
@@ -25,7 +25,9 @@ def print_status(seen: "StatusView") -> None:
     """One line of facts each, and a table of the tiers."""
     look, status = seen.look, seen.look.status
     profile = "" if seen.profile is None else f", profile {seen.profile}"
-    print_line(f"session      {'ready' if status.state.ready else 'not ready'}, at {status.base_url}{profile}")
+    known = look.seen is not None or look.note is not None
+    stands = "ready" if status.state.ready else "not ready" if known else "not asked"
+    print_line(f"session      {stands}, at {status.base_url}{profile}")
     if status.state.reason and all(tier.up for tier in status.tiers):
         print_line(f"because      {status.state.reason}")
     if status.tiers:
@@ -36,7 +38,8 @@ def print_status(seen: "StatusView") -> None:
     print_line(f"signs in     {_signs_in(look)}")
     print_line(f"requests     {_budget(status.budget)}")
     print_line(f"penalty      {_penalty(status.budget, status.time)}")
-    print_line(f"certificate  {_certificate(seen.certificate, seen.certificate_problem)}")
+    certificate = seen.certificate_problem if seen.certificate is None else _certificate(seen.certificate, look)
+    print_line(f"certificate  {certificate}")
     if status.window is not None:
         print_line(f"reset now    {_window(status.window)}")
     print_line(f"next reset   {_window(status.next_reset)}")
@@ -113,14 +116,15 @@ def _penalty(budget: "Budget", now: int) -> str:
     return f"IBKR has answered 429 and takes nothing for {age_text(budget.closed_for)} more, until {until:%H:%M:%S}"
 
 
-def _certificate(found: "CertificateLook | None", problem: str) -> str:
-    if found is None:
-        return problem
+def _certificate(found: "CertificateLook", look: "Look") -> str:
     if not found.fingerprint:
         return "none: plain http, on this machine"
+    how = found.trusted.value
+    if found.trusted == _FIRST_USE and look.seen is not None:
+        how = "pinned just now, at first use on this machine"
     stock = ", the one that IBKR ships with every gateway" if found.is_stock else ""
     changed = f", NOT the pinned {found.pinned}" if found.pinned else ""
-    return f"{found.fingerprint} ({_TRUSTED.get(found.trusted, found.trusted.value)}{stock}{changed})"
+    return f"{found.fingerprint} ({how}{stock}{changed})"
 
 
 def _window(window: "ResetWindow") -> str:
