@@ -13,7 +13,9 @@ backtest, so it asks `ctx.now` for the time and nothing else.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+import msgspec
 
 from horizon.model import (
     Account,
@@ -43,6 +45,14 @@ class Context(Protocol):
     @property
     def now(self) -> int:
         """The time of the event being handled: integer nanoseconds UTC."""
+        ...
+
+    @property
+    def state(self) -> Any:
+        """The strategy's own `State`, as the last run on this account left it.
+
+        Change it in place. It is saved with the orders that the same callback sends: before they leave.
+        """
         ...
 
     @property
@@ -139,6 +149,10 @@ class Context(Protocol):
         """A line for the person who watches."""
         ...
 
+    def metric(self, name: str, value: Number) -> None:
+        """A figure of the strategy's own, kept in the recording with the event that it belongs to."""
+        ...
+
     def stop(self, reason: str) -> None:
         """End the run after this callback, as if a person had asked for it."""
         ...
@@ -150,6 +164,9 @@ class Strategy:
     markets: Mapping[str, MarketQuery | str] = {}
     """What to trade, by the names the strategy uses; text is a symbol. Resolved before `on_start`."""
     name: ClassVar[str] = ""
+    """What its state is filed under; the name of its class when empty."""
+    State: ClassVar[type[msgspec.Struct] | None] = None
+    """What must survive a restart: a struct whose fields have defaults, at most 64 KiB as JSON. See `ctx.state`."""
 
     def on_start(self, ctx: Context) -> None:
         """Markets, account and positions are known."""

@@ -50,6 +50,9 @@ def command(
     cancel_protective: Annotated[
         bool, typer.Option("--cancel-protective", help="At the end, cancel the exits of brackets too.")
     ] = False,
+    fresh_state: Annotated[
+        bool, typer.Option("--fresh-state", help="Forget what the strategy's last run saved in ctx.state.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
@@ -69,7 +72,7 @@ def command(
         certificate=certificate,
     )
     try:
-        result = asyncio.run(_run(strategy, place, interval, duration, record, cancel_protective))
+        result = asyncio.run(_run(strategy, place, interval, duration, record, cancel_protective, fresh_state))
     except HorizonError as error:
         if not _comes_from(file, error):
             raise
@@ -101,6 +104,7 @@ async def _run(
     duration: timedelta | None,
     record: Path | None,
     cancel_protective: bool,
+    fresh_state: bool,
 ) -> RunResult:
     from exchanges.ibkr.exchange import InteractiveBrokers
 
@@ -118,6 +122,7 @@ async def _run(
             duration=duration,
             record=record,
             cancel_protective=cancel_protective,
+            fresh_state=fresh_state,
             on_event=_show_news(),
             on_log=_show_line,
         )

@@ -1,8 +1,8 @@
 """What a callback sees of the core: the implementation of `horizon.strategy.Context`. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -37,7 +37,10 @@ class CoreState(Protocol):
     timers: Timers
     log: list[tuple[int, str]]
     stop_requested: str | None
+    metric_sink: Callable[[int, str, float | Decimal], None] | None
 
+    @property
+    def state(self) -> Any: ...
     @property
     def markets(self) -> Mapping[str, Market]: ...
     @property
@@ -61,6 +64,10 @@ class CoreContext:
     @property
     def now(self) -> int:
         return self._core.now
+
+    @property
+    def state(self) -> Any:
+        return self._core.state
 
     @property
     def account(self) -> Account:
@@ -170,6 +177,11 @@ class CoreContext:
 
     def log(self, text: str) -> None:
         self._core.log.append((self._core.now, text))
+
+    def metric(self, name: str, value: Number) -> None:
+        kept = value if type(value) is float else exact(value, f"metric {name!r}")
+        if self._core.metric_sink is not None:
+            self._core.metric_sink(self._core.now, name, kept)
 
     def stop(self, reason: str) -> None:
         self._core.stop_requested = self._core.stop_requested or reason

@@ -12,23 +12,27 @@ from typing import Any
 from horizon.accounting import Ledger
 from horizon.engine.context import CoreContext
 from horizon.engine.held_back import HeldBack
+from horizon.engine.state import StateKeeper
 from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError, InvalidOrder
-from horizon.guards import Guard, check_again, check_all
+from horizon.guards import Guard, check_again, check_all, with_kill_switch
 from horizon.model import (
     AccountId,
     Bar,
     Book,
+    CancelAsked,
     ClientOrderId,
     CoreEvent,
     Fill,
     Instrument,
+    KillSwitched,
     Market,
     MarketId,
     Notice,
     Order,
     OrderReport,
     OrderRequest,
+    OrdersAsked,
     OrderStatus,
     PromptAnswered,
     Quote,
@@ -41,7 +45,7 @@ from horizon.model import (
 )
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Effect, Send
-from horizon.ports import JournalRecord, VenueProfile
+from horizon.ports import JournalRecord, RecordKind, VenueProfile
 from horizon.strategy import Strategy
 
 
@@ -76,10 +80,15 @@ class Core:
         """Orders refused here or by the venue."""
         self.last_rejection = ""
         self.log: list[tuple[int, str]] = []
+        self.metric_sink: Callable[[int, str, float | Decimal], None] | None = None
+        """Where `ctx.metric` goes (time, name, value); it must not raise."""
         self.start: Start | None = None
         self._profiles = profiles
         self._cancel_protective = cancel_protective
-        self._guards = guards
+        self._guards, self._kill_switch = with_kill_switch(guards)
+        self._state = StateKeeper(strategy)
+        self._state_touched = False
+        """The state may have changed since it was looked at last."""
         self._desks: dict[str, Desk] = {}
         self._sessions: dict[str, SessionState] = {}
         self._quotes: dict[Instrument, Quote] = {}
@@ -97,6 +106,9 @@ class Core:
             SessionState: self._handle_session,
             Notice: self._handle_notice,
             PromptAnswered: self._handle_prompt,
+            OrdersAsked: self._handle_orders_asked,
+            CancelAsked: self._handle_cancel_asked,
+            KillSwitched: self._handle_kill_switched,
             Start: self._handle_start,
             Stop: self._handle_stop,
         }
@@ -127,15 +139,35 @@ class Core:
         return taken
 
     def take_records(self) -> list[JournalRecord]:
-        """What must be durable before the effects are carried out."""
+        """What must be durable before the effects are carried out: the state belongs to it if it changed."""
         taken: list[JournalRecord] = []
+        if self._state_touched or (self._state.used and any(desk.records for desk in self._desks.values())):
+            self._save_state()
         for desk in self._desks.values():
             if desk.records:
                 taken += desk.records
                 desk.records = []
         return taken
 
+    def _save_state(self) -> None:
+        self._state_touched = False
+        try:
+            payload = self._state.changes()
+        except ConfigurationError as error:
+            self._fail(error)
+            return
+        if payload is not None:
+            # with the orders it caused; without any, in the first journal
+            for desk in [each for each in self._desks.values() if each.records] or list(self._desks.values())[:1]:
+                desk.note(RecordKind.STATE, self._state.name, payload, self.now)
+
     # -- what strategy, guards and shells ask --------------------------------------------------------------------
+
+    @property
+    def state(self) -> Any:
+        """The strategy's own state."""
+        self._state_touched = True
+        return self._state.value
 
     @property
     def desks(self) -> Mapping[str, Desk]:
@@ -283,6 +315,12 @@ class Core:
         self.ledger.start(event.positions, event.accounts, event.known_fills)
         for account in event.accounts:
             self._desks[account.exchange] = Desk(account.exchange, AccountId(account.account_id), event.run_id)
+        if event.kill_switch:
+            self._kill_switch.pull(event.kill_switch)
+        try:
+            self._state.start(event.state, event.state_revision)
+        except ConfigurationError as error:
+            self._fail(error)
         self._call(self.strategy.on_start)
 
     def _handle_trade(self, event: Trade) -> None:
@@ -342,6 +380,24 @@ class Core:
         # the order service journals a prompt before it is answered; here it only has to be in the sequence
         self._advance(event.time)
 
+    def _handle_orders_asked(self, event: OrdersAsked) -> None:
+        self._advance(event.time)
+        for order in self.submit(event.requests):
+            self._call(self.strategy.on_order, order)
+
+    def _handle_cancel_asked(self, event: CancelAsked) -> None:
+        self._advance(event.time)
+        for client_order_id in event.client_order_ids:
+            self.cancel(client_order_id)
+
+    def _handle_kill_switched(self, event: KillSwitched) -> None:
+        self._advance(event.time)
+        if event.pulled:
+            self._kill_switch.pull(event.reason)
+            self._cancel_entries(protective_too=event.cancel_protective)
+        else:
+            self._kill_switch.reset()
+
     def _handle_stop(self, event: Stop) -> None:
         self._advance(event.time)
         if self.stopped:
@@ -363,6 +419,8 @@ class Core:
             self._run(callback, *values)
 
     def _run(self, callback: Callable[..., None], *values: object) -> None:
+        # a strategy may have kept its state from an earlier callback: between two quotes it is looked at anyway
+        self._state_touched = self._state.used
         try:
             callback(self._context, *values)
         except Exception as error:
@@ -373,8 +431,9 @@ class Core:
         self.failure = error
         self._cancel_entries()
 
-    def _cancel_entries(self) -> None:
+    def _cancel_entries(self, *, protective_too: bool = False) -> None:
+        protective_too = protective_too or self._cancel_protective
         for desk in self._desks.values():
             for order in desk.open_orders():
-                if self._cancel_protective or not order.request.protective:
+                if protective_too or not order.request.protective:
                     desk.cancel(order.client_order_id, self.now)

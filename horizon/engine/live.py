@@ -8,6 +8,7 @@ answered before the next order leaves.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from horizon.clock import NANOSECONDS, Clock, SystemClock
@@ -45,6 +46,7 @@ class EventRecorder(Protocol):
 
     def record(self, event: CoreEvent) -> None: ...
     def record_request(self, request: OrderRequest) -> None: ...
+    def record_metric(self, time: int, name: str, value: float | Decimal) -> None: ...
     def flush(self) -> None: ...
 
 
@@ -77,6 +79,7 @@ class LiveShell:
         self._stopwatch = SystemClock()
         self._stopping = False
         self._checkpoint = self._stopwatch.monotonic()
+        core.metric_sink = self._take_metric
 
     def put(self, event: CoreEvent) -> None:
         """Hand an event in. Never blocks."""
@@ -209,6 +212,10 @@ class LiveShell:
         if spent > _SLOW_CALLBACK and not isinstance(event, Notice):
             text = f"handling a {type(event).__name__} took {spent:.2f} s: the keep-alive waits meanwhile"
             self._notice(NoticeLevel.WARNING, text)
+
+    def _take_metric(self, time: int, name: str, value: float | Decimal) -> None:
+        if self._recorder is not None:
+            self._guarded(self._recorder.record_metric, time, name, value)
 
     def _guarded(self, watcher: Callable[..., None] | None, *values: object) -> None:
         """Call who only watches. One that fails is not called again, and the run is stopped, its orders cancelled."""

@@ -15,6 +15,7 @@ import msgspec
 from horizon.clock import Clock
 from horizon.engine.core import Core
 from horizon.engine.live import LiveShell
+from horizon.engine.saved_state import last_state
 from horizon.errors import ConfigurationError
 from horizon.exchange import Exchange, new_run_id
 from horizon.guards import Guard, default_guards
@@ -72,12 +73,14 @@ def run(
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
     cancel_protective: bool = False,
+    fresh_state: bool = False,
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
 ) -> RunResult:
     """Run a strategy until it stops, Ctrl-C, or `duration` has passed; then its entry orders are cancelled.
 
-    Protective orders (the exits of a bracket) stay at the venue unless `cancel_protective`.
+    Protective orders (the exits of a bracket) stay at the venue unless `cancel_protective`. A strategy with a `State`
+    begins with what its last run on these accounts saved, or anew with `fresh_state`.
 
     Exchanges are opened when they are not open yet. Without `feeds`, each exchange's own polling feed is used, with
     `interval` seconds between polls. `record` is a folder for the recording. `on_event` sees what the core is handed,
@@ -94,6 +97,7 @@ def run(
             duration=duration,
             guards=guards,
             cancel_protective=cancel_protective,
+            fresh_state=fresh_state,
             on_event=on_event,
             on_log=on_log,
         )
@@ -109,6 +113,7 @@ async def run_async(
     duration: timedelta | None = None,
     guards: Sequence[Guard] | None = None,
     cancel_protective: bool = False,
+    fresh_state: bool = False,
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
     run_id: str | None = None,
@@ -121,8 +126,10 @@ async def run_async(
             if not exchange.is_open:
                 await stack.enter_async_context(exchange)
             exchange.require_tradable()
+        state, revision = last_state(strategy, exchanges, fresh=fresh_state)
         markets = await _resolve(strategy, by_name)
         start = await _start(markets, by_name, clock, run_id or new_run_id())
+        start = msgspec.structs.replace(start, state=state, state_revision=revision)
         core = Core(
             strategy,
             profiles={name: exchange.profile for name, exchange in by_name.items()},

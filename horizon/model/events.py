@@ -4,10 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
-from horizon.model.identifiers import AccountId
+from horizon.model.identifiers import AccountId, ClientOrderId
 from horizon.model.market import Market
 from horizon.model.market_data import MarketEvent
-from horizon.model.orders import OrderReport
+from horizon.model.orders import OrderReport, OrderRequest
 from horizon.model.portfolio import Account, Fill, Position
 
 
@@ -95,6 +95,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     positions: tuple[Position, ...] = ()
     known_fills: tuple[Fill, ...] = ()
     """Fills that are in `positions` and the accounts' cash already: reported again, they change nothing."""
+    state: str = ""
+    """The strategy's own state as its last run saved it, as JSON; empty for a first run."""
+    state_revision: int = 0
+    kill_switch: str = ""
+    """Why no order may leave, when the kill switch is pulled already."""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
@@ -104,4 +109,47 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
     reason: str
 
 
-CoreEvent = MarketEvent | OrderReport | Fill | SessionState | Notice | PromptAnswered | TimerFired | Start | Stop
+class OrdersAsked(msgspec.Struct, frozen=True, kw_only=True, tag="orders_asked"):
+    """Orders that a person sends from outside while the strategy runs; the strategy hears of them in `on_order`."""
+
+    time: int
+    exchange: str
+    requests: tuple[OrderRequest, ...]
+
+
+class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_asked"):
+    """Orders of this run that a person cancels from outside."""
+
+    time: int
+    exchange: str
+    client_order_ids: tuple[ClientOrderId, ...]
+
+
+class KillSwitched(msgspec.Struct, frozen=True, kw_only=True, tag="kill_switched"):
+    """The kill switch was pulled or reset from outside. Pulled, working orders are cancelled."""
+
+    time: int
+    exchange: str
+    pulled: bool
+    reason: str = ""
+    cancel_protective: bool = False
+    """Protective orders too; they stay otherwise."""
+
+
+Instruction = OrdersAsked | CancelAsked | KillSwitched
+"""What a person asks for from outside while a strategy runs."""
+
+CoreEvent = (
+    MarketEvent
+    | OrderReport
+    | Fill
+    | SessionState
+    | Notice
+    | PromptAnswered
+    | TimerFired
+    | Start
+    | Stop
+    | OrdersAsked
+    | CancelAsked
+    | KillSwitched
+)

@@ -108,6 +108,10 @@ class Desk:
         )
         return order
 
+    def note(self, kind: RecordKind, subject: str, payload: bytes, now: int) -> None:
+        """A line for this account's journal that is about no order."""
+        self._record(now, kind, msgspec.Raw(payload), None, subject=subject)
+
     def cancel(self, client_order_id: ClientOrderId, now: int) -> Order | None:
         """Ask for a cancel, once. None when there is nothing to cancel.
 

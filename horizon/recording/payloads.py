@@ -8,16 +8,21 @@ import msgspec
 from horizon.model import (
     Bar,
     Book,
+    CancelAsked,
     CoreEvent,
     Fill,
+    KillSwitched,
     Notice,
     OrderReport,
     OrderRequest,
+    OrdersAsked,
     PromptAnswered,
+    Quote,
     SessionState,
     Start,
     Stop,
     TimerFired,
+    Trade,
 )
 
 _T = TypeVar("_T")
@@ -25,9 +30,12 @@ _T = TypeVar("_T")
 _KINDS: dict[type, str] = {
     Bar: "bar",
     Book: "book",
+    CancelAsked: "cancel_asked",
     Fill: "fill",
+    KillSwitched: "kill_switched",
     Notice: "notice",
     OrderReport: "order_report",
+    OrdersAsked: "orders_asked",
     PromptAnswered: "prompt",
     SessionState: "session",
     Start: "start",
@@ -66,6 +74,6 @@ def decode_event(kind: str, payload: str) -> CoreEvent:
 
 
 def _time(event: CoreEvent) -> int:
-    if isinstance(event, OrderReport | SessionState | Notice | PromptAnswered | TimerFired | Start | Stop):
-        return event.time
-    return event.receive_time
+    if isinstance(event, Bar | Book | Fill | Quote | Trade):
+        return event.receive_time
+    return event.time

@@ -4,6 +4,7 @@ import io
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import msgspec
 from horizon.errors import RecordingError
 from horizon.model import Availability, CoreEvent, Market, OrderRequest, Quote, Trade
 from horizon.recording.payloads import decode_event, decode_request
-from horizon.recording.schema import CHECKPOINT_FILE, COLUMNS, RUN_FILE, SCHEMA, Checkpoint, Part, Run, RunState
+from horizon.recording.schema import CHECKPOINT_FILE, COLUMNS, RUN_FILE, SCHEMA, Checkpoint, Metric, Part, Run, RunState
 
 if TYPE_CHECKING:
     import polars
@@ -80,6 +81,15 @@ class RecordingReader:
                     yield decode_request(payload)
                 except (msgspec.DecodeError, ValueError) as error:
                     raise self._damaged(Part.REQUESTS.file(checkpoint.number), str(error), row) from error
+
+    def metrics(self) -> Iterator[Metric]:
+        """Every figure of the strategy's own, in the order in which they were given."""
+        for checkpoint in self._checkpoints:
+            frame = self._frame(Part.METRICS, checkpoint)
+            for seq, time, name, value, exact in (
+                () if frame is None else frame.select(list(COLUMNS[Part.METRICS])).iter_rows()
+            ):
+                yield Metric(seq, time, name, value if exact is None else Decimal(exact))
 
     def _batch(
         self, checkpoint: Checkpoint, frames: "dict[Part, polars.DataFrame]", first: int, end: int

@@ -1,4 +1,4 @@
-"""What a recording looks like on disk (schema 1).
+"""What a recording looks like on disk (schema 2).
 
 A recording is a directory:
 
@@ -12,19 +12,24 @@ A recording is a directory:
                                 `after` is how many events had been handed to the core by then
     fills-00000.parquet         the fills among the events, in columns, for research
     orders-00000.parquet        the order reports among the events, in columns, for research
+    metrics-00000.parquet       seq, time, name, value, exact: the strategy's own figures; `seq` is the event whose
+                                callback gave it, and `exact` the decimal text of one that was not given as a float
 
 The number in a name is the checkpoint's; a checkpoint has the parts it has rows for. `seq` counts every event the core
 was handed, over all kinds, from 0: together the first three kinds hold each seq once. Times are integer nanoseconds
 UTC; what was not sent is null; floats are IEEE doubles, stored as they are; Decimals are text (`0.10` stays `0.10`).
+
+Schema 1 is read as well: it has no metrics, no instructions from outside among its events, and no state at its start.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
 from horizon.model import Market
 
-SCHEMA = 1
+SCHEMA = 2
 RUN_FILE = "run.json"
 CHECKPOINT_FILE = "checkpoints.jsonl"
 
@@ -38,6 +43,7 @@ class Part(StrEnum):
     REQUESTS = "requests"
     FILLS = "fills"
     ORDERS = "orders"
+    METRICS = "metrics"
 
     def file(self, checkpoint: int) -> str:
         return f"{self.value}-{checkpoint:05d}.parquet"
@@ -102,7 +108,18 @@ COLUMNS: dict[Part, dict[str, type]] = {
         "reason": str,
         "refused_change": bool,
     },
+    Part.METRICS: {"seq": int, "time": int, "name": str, "value": float, "exact": str},
 }
+
+
+class Metric(msgspec.Struct, frozen=True, gc=False):
+    """A figure that a strategy gave with `ctx.metric`. `value` is a float when it was given as one."""
+
+    seq: int
+    """Of the event whose callback gave it."""
+    time: int
+    name: str
+    value: float | Decimal
 
 
 class RunState(StrEnum):

@@ -3,6 +3,7 @@
 import io
 import zlib
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,6 +51,7 @@ class Recorder:
         self._fills: list[tuple[int, Fill]] = []
         self._orders: list[tuple[int, OrderReport]] = []
         self._requests: list[tuple[int, int, str, str]] = []
+        self._metrics: list[tuple[int, int, str, float, str | None]] = []
         self._closed = False
         if (self.directory / RUN_FILE).exists():
             raise RecordingError(
@@ -93,6 +95,14 @@ class Recorder:
         self._requests.append(row)
         self._requests_sent += 1
 
+    def record_metric(self, time: int, name: str, value: float | Decimal) -> None:
+        """Note a figure that the strategy gave while it handled the last event."""
+        exact = str(value) if isinstance(value, Decimal) else None
+        self._metrics.append((self._next_seq - 1, time, name, float(value), exact))
+        self._room -= 1
+        if self._room <= 0:
+            self.flush()
+
     def flush(self) -> None:
         """Write what has been collected as one checkpoint; it is on disk when this returns."""
         self._room = self._part_rows
@@ -117,7 +127,7 @@ class Recorder:
         self._first_seq = self._next_seq
         for collected in (self._quotes, self._quote_seqs, self._trades, self._trade_seqs):
             collected.clear()
-        for rows in (self._events, self._fills, self._orders, self._requests):
+        for rows in (self._events, self._fills, self._orders, self._requests, self._metrics):
             rows.clear()
 
     def close(self) -> None:
@@ -147,6 +157,7 @@ class Recorder:
             Part.REQUESTS: _columns(Part.REQUESTS, self._requests),
             Part.FILLS: _research(Part.FILLS, self._fills),
             Part.ORDERS: _research(Part.ORDERS, self._orders),
+            Part.METRICS: _columns(Part.METRICS, self._metrics),
         }
 
     def _write(self, name: str, content: bytes) -> None:
