@@ -14,6 +14,7 @@ from exchanges.ibkr.simulator import (
     contract_routes,
     forecast_routes,
     market_data_routes,
+    order_reads,
     order_routes,
     portfolio_routes,
     session_routes,
@@ -46,6 +47,7 @@ ROUTES: Sequence[Route] = (
     *forecast_routes.ROUTES,
     *market_data_routes.ROUTES,
     *order_routes.ROUTES,
+    *order_reads.ROUTES,
 )
 
 

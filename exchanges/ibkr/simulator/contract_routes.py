@@ -1,11 +1,14 @@
 """Finding contracts, and what the gateway says about them."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
+from exchanges.ibkr.simulator.algos import algo_ids, algo_rows
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request, unknown_failure, whole
 from exchanges.ibkr.simulator.contracts import Contract, month_code
-from exchanges.ibkr.simulator.descriptions import local_symbol, secdef_row
+from exchanges.ibkr.simulator.descriptions import increment_rules, local_symbol, secdef_row
 from exchanges.ibkr.simulator.events import EXCHANGE
+from exchanges.ibkr.simulator.order_kinds import KINDS, OUTSIDE, goes_with, order_types, times_in_force
 from exchanges.ibkr.simulator.state import State
 from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
 
@@ -58,6 +61,10 @@ def _search_row(state: State, contract: Contract) -> dict[str, object]:
 
 
 def _sections(state: State, contract: Contract) -> list[dict[str, object]]:
+    futures = [c for c in state.catalogue.derivatives(contract.conid) if c.sec_type == "FUT"]
+    if futures:
+        codes = ";".join(dict.fromkeys(month_code(_day(c.expiry)) for c in futures))
+        return [{"secType": "IND"}, {"secType": "FUT", "months": codes, "exchange": contract.valid_exchanges}]
     if contract.sec_type == "IND":
         return [{"secType": "IND", "exchange": f"{EXCHANGE};"}, {"secType": "EC"}]
     if not contract.is_us:
@@ -81,8 +88,8 @@ def _derivatives(state: State, call: Call) -> list[Contract]:
     if underlying not in state.session.brokerage.searched:
         return []
     kind, month = call.query.get("sectype", call.query.get("secType", "")), call.query.get("month", "").upper()
-    found = state.catalogue.derivatives(underlying) if kind == "OPT" else []
-    return [contract for contract in found if month_code(_day(contract.expiry)) == month]
+    found = state.catalogue.derivatives(underlying)
+    return [contract for contract in found if contract.sec_type == kind and month_code(_day(contract.expiry)) == month]
 
 
 def strikes(state: State, call: Call) -> object:
@@ -97,7 +104,7 @@ def info(state: State, call: Call) -> object:
     """The contracts of one month, strike and right; the last two may be left out. Or one conid by itself."""
     conid = call.number("conid")
     final = state.catalogue.get(conid) if conid is not None else None
-    if final is not None and (final.sec_type == "OPT" or call.query.get("sectype") == "STK"):
+    if final is not None and (final.is_derivative or call.query.get("sectype") == "STK"):
         return [_info_row(final)]
     found = _derivatives(state, call)
     strike, right = call.query.get("strike"), call.query.get("right")
@@ -115,7 +122,7 @@ def _info_row(contract: Contract) -> dict[str, object]:
         "symbol": contract.symbol,
         "ticker": contract.symbol,
         "secType": contract.sec_type,
-        "exchange": EXCHANGE if contract.is_event else "SMART",
+        "exchange": _exchange(contract),
         "listingExchange": None if contract.is_event else contract.main_exchange,
         "companyName": contract.name,
         "right": contract.right or "?",
@@ -133,8 +140,13 @@ def _info_row(contract: Contract) -> dict[str, object]:
     return row
 
 
+def _exchange(contract: Contract) -> str:
+    """Where an order goes that does not say where."""
+    return "SMART" if contract.valid_exchanges.startswith("SMART") else contract.main_exchange
+
+
 def _second_description(contract: Contract) -> str:
-    if contract.sec_type != "OPT":
+    if contract.sec_type not in ("OPT", "FOP"):
         return contract.main_exchange
     day, name = _day(contract.expiry), _RIGHTS[contract.right].capitalize()
     where = EXCHANGE if contract.is_event else "SMART"
@@ -155,7 +167,7 @@ def contract_info(state: State, call: Call) -> object:
 
 
 def _info(contract: Contract) -> dict[str, object]:
-    derived = contract.sec_type == "OPT"
+    derived = contract.sec_type in ("OPT", "FOP")
     row: dict[str, object] = {
         "cfi_code": "",
         "symbol": contract.symbol,
@@ -181,8 +193,8 @@ def _info(contract: Contract) -> dict[str, object]:
         "underlying_issuer": None,
         "contract_month": contract.expiry[:6] or None,
         "company_name": contract.name,
-        "smart_available": not contract.is_event,
-        "exchange": EXCHANGE if contract.is_event else "SMART",
+        "smart_available": contract.valid_exchanges.startswith("SMART"),
+        "exchange": _exchange(contract),
         "category": "",
     }
     if derived:
@@ -210,32 +222,31 @@ def rules(state: State, call: Call) -> object:
 def _rules(state: State, contract: Contract) -> dict[str, object]:
     touch = state.touch(contract.conid)
     price = touch.mark if touch else None
-    types = ["limit"] if contract.is_event else ["limit", "market", "stop", "stop_limit"]
-    times = ["IOC/LIMIT", "GTC/o", "DAY/o"]
-    if not contract.is_event:
-        times = ["IOC/MARKET,LIMIT,a", "GTC/o,a", "OPG/LIMIT,MARKET,a", "DAY/o,a"]
+    allowed, increment = order_types(contract), contract.increment(Decimal(str(price or 0)))
+    types = [KINDS[name].rule for name in allowed]
+    by_cash = contract.sec_type in ("CASH", "CRYPTO")
     found: dict[str, object] = {
-        "algoEligible": False,
-        "overnightEligible": False,
-        "allOrNoneEligible": False,
+        "algoEligible": bool(algo_ids(contract)),
+        "overnightEligible": "OVT" in times_in_force(contract),
+        "allOrNoneEligible": contract.sec_type == "STK",
         "costReport": False,
         "canTradeAcctIds": list(state.accounts) if contract.is_us and contract.sec_type != "IND" else [],
         "error": None,
         "orderTypes": types,
-        "orderTypesOutside": ["limit"],
-        "ibAlgoTypes": [],
-        "fraqTypes": [],
-        "cqtTypes": [],
+        "orderTypesOutside": [KINDS[name].rule for name in allowed if name in OUTSIDE],
+        "ibAlgoTypes": ["limit", "market"] if algo_ids(contract) else [],
+        "fraqTypes": types if contract.lot < 1 else [],
+        "cqtTypes": types if by_cash or contract.sec_type == "STK" else [],
         "modTypes": types,
-        "tifTypes": times,
-        "defaultSize": 100,
-        "sizeIncrement": 1 if contract.is_event else 100,
+        "tifTypes": [_time_rule(contract, allowed, name) for name in times_in_force(contract)],
+        "defaultSize": 100 if contract.sec_type == "STK" else 1,
+        "sizeIncrement": 100 if contract.sec_type == "STK" else 1,
         "cashSize": 0.0,
         "cashCcy": "USD",
-        "increment": 0.01,
-        "incrementDigits": 2,
+        "increment": float(increment),
+        "incrementDigits": contract.digits,
         "incrementType": 0,
-        "incrementRules": [{"lowerEdge": 0.0, "increment": 0.01}],
+        "incrementRules": increment_rules(contract),
         "tifDefaults": {"TIF": "DAY", "SIZE": "100.00"},
         "forceOrderPreview": False,
         "preview": True,
@@ -247,6 +258,25 @@ def _rules(state: State, contract: Contract) -> dict[str, object]:
     if price is not None:
         found |= {"limitPrice": round(price, 2), "stopprice": round(price, 2)}
     return found
+
+
+def _time_rule(contract: Contract, allowed: tuple[str, ...], time_in_force: str) -> str:
+    """`IOC/MARKET,LIMIT,a`: the order types where not all go with it, `o` outside of regular hours, `a` for algos."""
+    good = [name for name in allowed if goes_with(name, time_in_force)]
+    # An order at the close is a day order by its type; rules do not name it among the times.
+    usual = [name for name in allowed if name not in ("MOC", "LOC")]
+    parts = [KINDS[name].rule.upper() for name in good] if time_in_force == "IOC" or len(good) < len(usual) else ["o"]
+    return f"{time_in_force}/{','.join([*parts, *(['a'] if algo_ids(contract) else [])])}"
+
+
+def algos(state: State, call: Call) -> object:
+    """503 for a contract that there is not."""
+    contract = state.catalogue.get(whole(call.path["conid"]) or 0)
+    if contract is None:
+        raise Refusal(503, {"error": "Service Unavailable", "statusCode": 503})
+    rows = algo_rows(contract, with_parameters=call.query.get("addParams") != "0")
+    wanted = [name.lower() for name in call.query.get("algos", "").replace(";", ",").split(",") if name]
+    return {"algos": [row for row in rows if not wanted or str(row["id"]).lower() in wanted]}
 
 
 def secdef(state: State, call: Call) -> object:
@@ -278,8 +308,30 @@ def _companies(state: State, symbol: str) -> list[dict[str, object]]:
     ]
 
 
-def futures(_state: State, call: Call) -> object:
-    return {symbol: [] for symbol in call.query.get("symbols", "").upper().split(",") if symbol}
+def futures(state: State, call: Call) -> object:
+    symbols = [symbol for symbol in call.query.get("symbols", "").upper().split(",") if symbol]
+    today = f"{state.day(state.now()):%Y%m%d}"
+    return {
+        symbol: [
+            _future_row(contract)
+            for contract in state.catalogue
+            if (contract.symbol, contract.sec_type) == (symbol, "FUT") and contract.expiry >= today
+        ]
+        for symbol in symbols
+    }
+
+
+def _future_row(contract: Contract) -> dict[str, object]:
+    last = int(contract.expiry)
+    return {
+        "symbol": contract.symbol,
+        "conid": contract.conid,
+        "underlyingConid": contract.underlying,
+        "expirationDate": last,
+        "ltd": last,
+        "shortFuturesCutOff": last,
+        "longFuturesCutOff": last,
+    }
 
 
 def all_conids(state: State, call: Call) -> object:
@@ -293,9 +345,10 @@ def all_conids(state: State, call: Call) -> object:
 
 def _hours(state: State, contract: Contract) -> list[tuple[int, int]]:
     """Opening and closing of each trading day, in seconds. Event contracts trade all day until their release."""
-    if not contract.is_event:
+    if not contract.never_closes:
         return [(s.opens // NANOSECONDS, s.closes // NANOSECONDS) for s in state.tape.sessions]
-    release, midnight = state.product.release, to_datetime(state.tape.sessions[0].opens).replace(hour=0, minute=0)
+    release = state.product.release if contract.is_event else state.tape.sessions[-1].closes
+    midnight = to_datetime(state.tape.sessions[0].opens).replace(hour=0, minute=0)
     hours = []
     opens = to_nanoseconds(midnight.replace(second=0, microsecond=0))
     while opens < release:
@@ -368,6 +421,7 @@ ROUTES = (
     Route("GET", "/iserver/secdef/strikes", Needs.BROKERAGE, strikes),
     Route("GET", "/iserver/secdef/info", Needs.BROKERAGE, info),
     Route("GET", "/iserver/contract/{conid}/info", Needs.BROKERAGE, contract_info),
+    Route("GET", "/iserver/contract/{conid}/algos", Needs.BROKERAGE, algos),
     Route("GET", "/iserver/contract/{conid}/info-and-rules", Needs.BROKERAGE, info_and_rules),
     Route("POST", "/iserver/contract/rules", Needs.BROKERAGE, rules),
     Route("GET", "/trsrv/secdef", Needs.LOGIN, secdef),

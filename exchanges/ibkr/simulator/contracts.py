@@ -1,11 +1,14 @@
-"""What can be asked for at the simulated gateway: US stocks, foreign listings of their tickers, SPY options."""
+"""What can be asked for at the simulated gateway: US stocks, foreign listings of their tickers, SPY options.
+Futures, currencies and events are kept beside."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
 import msgspec
 
 SPY, AAPL, QQQ, IBM = 756733, 265598, 320227571, 8314
+CENT = Decimal("0.01")
 _US_EXCHANGES = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,IEX,MEMX"
 
 
@@ -33,11 +36,33 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     is_event: bool = False
     twin: int = 0
     """The conid of the other side of an event."""
+    increments: tuple[tuple[float, Decimal], ...] = ((0.0, CENT),)
+    """Price steps, each from its lower edge on."""
+    lot: Decimal = Decimal(1)
+    digits: int = 2
+    """Of a price as text."""
 
     @property
     def factor(self) -> int:
         """What one point of price is worth per unit of size."""
         return int(self.multiplier or 1)
+
+    @property
+    def is_derivative(self) -> bool:
+        return self.sec_type in ("OPT", "FOP", "FUT")
+
+    @property
+    def is_us_future(self) -> bool:
+        """Whether orders must say who gave them (CME rule 536-B)."""
+        return self.sec_type in ("FUT", "FOP")
+
+    @property
+    def never_closes(self) -> bool:
+        return self.is_event or self.sec_type in ("CASH", "CRYPTO")
+
+    def increment(self, price: Decimal) -> Decimal:
+        """The price step at a price."""
+        return [step for edge, step in self.increments if price >= Decimal(str(edge))][-1]
 
     @property
     def main_exchange(self) -> str:
@@ -84,6 +109,9 @@ STOCKS = (
 )
 
 
+_OPTION_INCREMENTS = ((0.0, CENT), (3.0, Decimal("0.05")))
+
+
 def month_code(day: date) -> str:
     """`JAN27`, as the gateway names the month of a derivative."""
     return day.strftime("%b%y").upper()
@@ -121,6 +149,7 @@ def monthly_options(underlying: Contract, today: date, price: float) -> list[Con
                         expiry=expiry.strftime("%Y%m%d"),
                         underlying=underlying.conid,
                         multiplier="100",
+                        increments=_OPTION_INCREMENTS,
                     )
                 )
     return options
@@ -162,4 +191,4 @@ class Catalogue:
         return [c for c in self._by_conid.values() if wanted in c.name.upper() and c.sec_type in ("STK", "IND")]
 
     def derivatives(self, underlying: int) -> list[Contract]:
-        return [c for c in self._by_conid.values() if c.underlying == underlying and c.sec_type == "OPT"]
+        return [c for c in self._by_conid.values() if c.underlying == underlying and c.is_derivative]

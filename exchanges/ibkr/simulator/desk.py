@@ -1,142 +1,109 @@
 """Every order of the login, from its acceptance to its end, and what its fills do to the accounts.
 
-Orders meet quotes in the matching core; here is what the gateway keeps beside it: its own numbers, cOIDs that may be
-used once in 24 hours, cancels that take a moment, executions, and the netting of event contracts.
+Orders meet quotes in the matching core; here is what the gateway keeps beside it: its own numbers, the way to the
+exchange, cOIDs that may be used once in 24 hours, cancels that take a moment, and what the system cancels itself.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import takewhile
 
 import msgspec
 
+from exchanges.ibkr.simulator.bookkeeping import Bookkeeping
 from exchanges.ibkr.simulator.contracts import Catalogue, Contract
-from exchanges.ibkr.simulator.ledger import ZERO, Ledger
+from exchanges.ibkr.simulator.habits import Habits
+from exchanges.ibkr.simulator.ledger import Ledger
+from exchanges.ibkr.simulator.nearness import LATER, NIGHT, SOON, is_near
+from exchanges.ibkr.simulator.notices import DO_NOT, Notices
+from exchanges.ibkr.simulator.placed_orders import (
+    VENUE,
+    Origin,
+    PlacedOrder,
+    end_of_next_quarter,
+    market_of,
+    request_of,
+)
+from exchanges.ibkr.simulator.registry import Registry
 from exchanges.ibkr.simulator.tape import Tape
 from exchanges.ibkr.simulator.tickets import Ticket
-from horizon.clock import NANOSECONDS
+from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
 from horizon.matching import FeesByKind, MatchingEngine, PerContract, PerShare, VenueOutput
 from horizon.model import (
     AccountId,
-    ClientOrderId,
     Fill,
-    Market,
     MarketId,
     MarketKind,
     Order,
-    OrderRequest,
     OrderSide,
+    OrderStatus,
     OrderType,
-    PriceGrid,
     Quote,
-    TimeInForce,
-    TradingHours,
     instrument,
 )
 from horizon.model import Side as Outcome
 
-VENUE = "gateway"
-PAYOUT = Decimal("1.00")
-CANCEL_TAKES = NANOSECONDS // 2
-"""A cancel of an order at the market is asked of the exchange; until its answer the order can fill."""
-COID_LIFETIME = 24 * 3600 * NANOSECONDS
-_SOON, _LATER, _NIGHT = 1, 30, 900
-_NEAR, _NEAR_EVENT = 0.01, 0.05
-"""How close a price is to the market for that: a share of it, or dollars of an event contract."""
-_KEPT_EXECUTIONS = 100_000
 _KEPT_ORDERS = 50_000
 _FIRST_ORDER_ID = 1_370_093_238
-_TYPES = {"LMT": OrderType.LIMIT, "MKT": OrderType.MARKET, "STP": OrderType.STOP, "STOP_LIMIT": OrderType.STOP_LIMIT}
-_KINDS = {"STK": MarketKind.STOCK, "IND": MarketKind.INDEX, "OPT": MarketKind.OPTION}
-
-
-@dataclass
-class PlacedOrder:
-    """One accepted order. What it has come to is asked of the matching core by its number."""
-
-    order_id: int
-    account: str
-    ticket: Ticket
-    contract: Contract
-    placed: int
-    parent_id: int | None = None
-    group: str = ""
-    cancel_due: int | None = None
-
-    @property
-    def key(self) -> ClientOrderId:
-        return ClientOrderId(str(self.order_id))
-
-
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution report. Side `N` is a netting report: no trade, two sides of an event turned into money."""
-
-    execution_id: str
-    time: int
-    account: str
-    contract: Contract
-    side: str
-    size: Decimal
-    price: Decimal
-    commission: Decimal | None
-    order_id: int
-    order_ref: str | None
-    exchange: str
-    position: Decimal
-    """What is held after it."""
+_NEVER = 1 << 62
+EXPIRED = "Cancelled by System: order expired"
+_AT_CLOSE = (OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE)
 
 
 class Desk:
     """Orders and executions of all accounts."""
 
-    def __init__(self, catalogue: Catalogue, tape: Tape, ledgers: dict[str, Ledger]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        tape: Tape,
+        ledgers: dict[str, Ledger],
+        *,
+        habits: Habits | None = None,
+        fills_by_hand: bool = False,
+    ) -> None:
         self._catalogue = catalogue
         self._tape = tape
-        self._ledgers = ledgers
+        self._habits = habits or Habits()
+        self._fills_by_hand = fills_by_hand
         self._fees = FeesByKind(
             kinds={
                 MarketKind.STOCK: PerShare(),
                 MarketKind.OPTION: PerContract(rate=Decimal("0.65"), minimum=Decimal("1.00")),
+                MarketKind.FUTURE: PerContract(rate=Decimal("2.25")),
+                MarketKind.FUTURE_OPTION: PerContract(rate=Decimal("2.25")),
+                MarketKind.FOREX: PerContract(rate=Decimal(0), minimum=Decimal("2.00")),
+                MarketKind.CRYPTO: PerContract(rate=Decimal(0), minimum=Decimal("1.75")),
             }
         )
         self._engine = MatchingEngine(VENUE, fees=self._fees, keep_done=2 * _KEPT_ORDERS)
         self._known: set[int] = set()
         self._orders: dict[int, PlacedOrder] = {}
-        self._registered: dict[tuple[str, str], PlacedOrder] = {}
+        self._on_the_way: list[tuple[int, list[PlacedOrder]]] = []
+        """Orders that are not at the exchange yet, and when they get there."""
         self._next_id = _FIRST_ORDER_ID
-        self.executions: deque[Execution] = deque(maxlen=_KEPT_EXECUTIONS)
+        self.registry = Registry()
+        self.notices = Notices()
+        self.books = Bookkeeping(catalogue, ledgers)
         self.changed = asyncio.Event()
         """Set when an order was placed, changed or cancelled."""
+
+    # --- looking
 
     def looks_again_in(self, now: int) -> float:
         """Seconds until resting orders must be looked after though nobody asks: one
         while any is near its price or about to be cancelled, more otherwise, most while the stock market is closed."""
+        due = [moment for moment, _ in self._on_the_way]
+        if due:
+            return min(max((min(due) - now) / NANOSECONDS, 0.0), SOON)
         working = [self._orders[int(order.client_order_id)] for order in self._engine.open_orders()]
-        if any(self._is_near(order, now) for order in working):
-            return _SOON
+        if any(is_near(order, self._tape, now) for order in working):
+            return SOON
         if self._tape.session_at(now) is not None:
-            return _LATER
-        opens = min((s.opens for s in self._tape.sessions if s.opens > now), default=now + _NIGHT * NANOSECONDS)
-        return min((opens - now) / NANOSECONDS, _NIGHT)
-
-    def _is_near(self, order: PlacedOrder, now: int) -> bool:
-        if order.cancel_due is not None:
-            return True
-        if not self._tape.is_open(order.contract, now):
-            return False
-        touch, ticket = self._tape.touch(order.ticket.conid, now), order.ticket
-        price = ticket.stop if ticket.stop is not None else ticket.price
-        mark = touch.mark if touch else None
-        if price is None or mark is None:
-            return True
-        if order.contract.is_event:
-            return mark - float(price) < _NEAR_EVENT
-        above = mark / float(price) - 1
-        # A buy limit and a sell stop wait for the market to come down, the others for it to come up.
-        return above < _NEAR if (ticket.side == "BUY") == (ticket.stop is None) else above > -_NEAR
+            return LATER
+        opens = min((s.opens for s in self._tape.sessions if s.opens > now), default=now + NIGHT * NANOSECONDS)
+        return min((opens - now) / NANOSECONDS, NIGHT)
 
     def orders(self, account: str) -> Iterator[PlacedOrder]:
         """Every order of the account, newest first."""
@@ -152,6 +119,15 @@ class Desk:
 
     def progress(self, order: PlacedOrder) -> Order:
         """What the order has come to."""
+        if order.ended_early is not None:
+            return order.ended_early
+        if not order.entered:
+            return Order(
+                request=request_of(order),
+                status=OrderStatus.WORKING,
+                created_time=order.placed,
+                updated_time=order.placed,
+            )
         found = self._engine.order(order.key)
         if found is None:
             raise LookupError(f"order {order.order_id} is not known to the matching core any more")
@@ -159,24 +135,31 @@ class Desk:
 
     def open_orders(self, account: str) -> list[PlacedOrder]:
         """Orders of the account that can still fill, newest first."""
-        found = self._engine.open_orders(AccountId(account))
-        return [self._orders[int(order.client_order_id)] for order in reversed(found)]
+        entered = {int(order.client_order_id) for order in self._engine.open_orders(AccountId(account))}
+        waiting = {
+            o.order_id for _, group in self._on_the_way for o in group if o.account == account and not o.ended_early
+        }
+        return [self._orders[order_id] for order_id in sorted(entered | waiting, reverse=True)]
+
+    def active_on(self, account: str, conid: int, side: str) -> int:
+        """How many orders of one side are open in a contract."""
+        return sum((o.ticket.conid, o.ticket.side) == (conid, side) for o in self.open_orders(account))
 
     def is_working(self, order: PlacedOrder, now: int) -> bool:
         """Whether an open order is at the exchange: not a child that waits, a stop not triggered, a closed market."""
-        return self._tape.is_open(order.contract, now) and not self._engine.is_waiting(order.key)
-
-    def is_registered(self, account: str, coid: str, now: int) -> bool:
-        """Whether a cOID was used by this account in the last 24 hours."""
-        used = self._registered.get((account, coid))
-        return used is not None and now - used.placed < COID_LIFETIME
+        return order.entered and self._tape.is_open(order.contract, now) and not self._engine.is_waiting(order.key)
 
     def commission(self, contract: Contract, side: str, size: Decimal, value: Decimal) -> Decimal:
         """What an order of this size and value would be charged."""
-        return self._fees.total(_market(contract, self._tape), OrderSide(side), size, value)
+        return self._fees.total(market_of(contract, self._tape), OrderSide(side), size, value)
 
-    def place(self, account: str, tickets: Sequence[Ticket], now: int) -> list[PlacedOrder]:
-        """Take checked tickets as one group. Parents are found by cOID, in this group or before it, or by number."""
+    # --- placing
+
+    def place(
+        self, account: str, tickets: Sequence[Ticket], now: int, *, origin: Origin = "api", held: bool = False
+    ) -> list[PlacedOrder]:
+        """Take checked tickets as one group. Parents are found by cOID, in this group or before it, or by number.
+        With `held` a server prompt keeps them from the exchange."""
         placed: list[PlacedOrder] = []
         for ticket in tickets:
             order = PlacedOrder(
@@ -185,65 +168,160 @@ class Desk:
                 ticket=ticket,
                 contract=self._catalogue[ticket.conid],
                 placed=now,
+                origin=origin,
             )
             self._next_id += 1
             order.parent_id = self._parent_id(account, ticket)
             if any(other.in_group for other in tickets):
                 order.group = f"oco-{placed[0].order_id if placed else order.order_id}"
-            if ticket.coid is not None:
-                self._registered[account, ticket.coid] = order
+            if ticket.coid is not None and origin == "api":
+                self.registry.keep(account, ticket.coid, order)
+            if ticket.tif == "GTC":
+                self._announce_the_end(order, now)
             self._orders[order.order_id] = order
             placed.append(order)
-            self._show(ticket.conid, now)
-        self._book(self._engine.place([_request(order) for order in placed], now))
+        if held or self._habits.acknowledges_after:
+            takes = _NEVER if held else round(self._habits.acknowledges_after * NANOSECONDS)
+            self._on_the_way.append((now + takes, placed))
+        else:
+            self._enter(placed, now)
         self._forget_the_oldest()
         self.changed.set()
         return placed
 
+    def _announce_the_end(self, order: PlacedOrder, now: int) -> None:
+        ends = end_of_next_quarter(now)
+        order.ends = to_nanoseconds(ends)
+        ticket, contract = order.ticket, order.contract
+        price = "" if ticket.price is None else f" {ticket.price:.{contract.digits}f}"
+        what = f"{ticket.side} {ticket.quantity.normalize():f} {contract.symbol} {contract.listing_exchange}"
+        when = f"{ends:%Y%m%d %H:%M:%S} {ends.tzname()}"
+        self.notices.tell(f"Order {what} {ticket.kind.text}{price} will be automatically canceled at {when}")
+
+    def _enter(self, orders: Sequence[PlacedOrder], now: int) -> None:
+        """They get to the exchange."""
+        alive = [order for order in orders if order.ended_early is None]
+        for order in alive:
+            order.entered = True
+            self._show(order.ticket.conid, now)
+        self._book(self._engine.place([request_of(order) for order in alive], now))
+
+    def release(self, order_id: int, choice: str, now: int) -> None:
+        """A server prompt was answered: its order goes on."""
+        for entry in list(self._on_the_way):
+            if any(order.order_id == order_id for order in entry[1]):
+                self._on_the_way.remove(entry)
+                for order in entry[1]:
+                    order.held_for = ""
+                    order.uses_price_management = choice != DO_NOT
+                self._enter(entry[1], now)
+        self.changed.set()
+
     def parent_exists(self, account: str, ticket: Ticket) -> bool:
         return ticket.parent is None or self._parent_id(account, ticket) is not None
 
+    def _parent_id(self, account: str, ticket: Ticket) -> int | None:
+        if ticket.parent is None:
+            return None
+        parent = self.registry.order(account, ticket.parent)
+        if parent is None and ticket.parent.isdigit():
+            parent = self.find(int(ticket.parent))
+        return parent.order_id if parent is not None and parent.account == account else None
+
+    # --- changing and ending
+
     def modify(self, order: PlacedOrder, ticket: Ticket, now: int) -> str:
         """Change an open order. Returns the reason of a refusal, which leaves the order as it was."""
+        kept = msgspec.structs.replace(ticket, coid=order.ticket.coid, parent=order.ticket.parent)
+        self.changed.set()
+        if not order.entered:
+            order.ticket = kept
+            return ""
         self._show(ticket.conid, now)
         changed = PlacedOrder(order.order_id, order.account, ticket, order.contract, order.placed, group=order.group)
-        out = self._engine.replace(order.key, _request(changed), now)
+        out = self._engine.replace(order.key, request_of(changed), now)
         refused = next((o.reason for o in out if not isinstance(o, Fill) and o.refused_change), "")
         if not refused:
-            order.ticket = msgspec.structs.replace(ticket, coid=order.ticket.coid, parent=order.ticket.parent)
+            order.ticket = kept
         self._book(out)
-        self.changed.set()
         return refused
 
     def cancel(self, order: PlacedOrder, now: int) -> bool:
         """Ask for the end of an open order. True when that is immediate, False when the exchange must be asked."""
         self.changed.set()
-        if self.is_working(order, now):
-            order.cancel_due = now + CANCEL_TAKES
+        if not order.entered and order.held_for:
+            self._end_early(order, now, "")
+            return True
+        if not order.entered or order.ignores_cancels or self.is_working(order, now):
+            order.cancel_due = now + round(self._habits.cancel_takes * NANOSECONDS)
             return False
         self._book(self._engine.cancel(order.key, now))
         return True
 
+    def _end_early(self, order: PlacedOrder, now: int, reason: str, status: OrderStatus = OrderStatus.CANCELED) -> None:
+        order.ended_early = msgspec.structs.replace(
+            self.progress(order), status=status, reason=reason, updated_time=now
+        )
+
+    def end_by_system(self, order: PlacedOrder, reason: str, now: int) -> None:
+        """Cancel an order as the system does, with the reason it gives."""
+        if not order.entered:
+            self._end_early(order, now, reason)
+        else:
+            self._book(self._engine.cancel(order.key, now, reason=reason))
+        self.changed.set()
+
+    def reject(self, order: PlacedOrder, reason: str, now: int) -> None:
+        """The exchange refuses an order that the gateway had taken."""
+        if not order.entered:
+            self._end_early(order, now, reason, OrderStatus.REJECTED)
+        else:
+            self._book(self._engine.reject(order.key, reason, now))
+        self.changed.set()
+
+    def execute(self, order: PlacedOrder, size: Decimal, price: Decimal, now: int) -> None:
+        """Let an order trade, whatever is quoted and however it stands. One on its way gets there first."""
+        if order.ended_early is not None:
+            raise LookupError(f"order {order.order_id} ended before it got to the exchange: it can't trade")
+        for entry in list(self._on_the_way):
+            if order in entry[1]:
+                self._on_the_way.remove(entry)
+                self._enter(entry[1], now)
+        self._book(self._engine.execute(order.key, size, price, now))
+        self.changed.set()
+
     def advance(self, now: int) -> None:
-        """Bring everything to `now`: days that end, cancels that take effect, quotes that fill."""
-        expiry = self._engine.next_expiry
-        if expiry is not None and now >= expiry:
-            self._book(self._engine.expire(now))
+        """Bring everything to `now`: orders that arrive, days that end, cancels that take effect, quotes that fill."""
+        for entry in [entry for entry in self._on_the_way if entry[0] <= now]:
+            self._on_the_way.remove(entry)
+            self._enter(entry[1], now)
+        self._end_days(now)
         open_orders = [self._orders[int(o.client_order_id)] for o in self._engine.open_orders()]
+        today = f"{to_datetime(now):%Y%m%d}"
         for order in open_orders:
-            if order.cancel_due is not None and now >= order.cancel_due:
+            if order.cancel_due is not None and now >= order.cancel_due and not order.ignores_cancels:
                 self._book(self._engine.cancel(order.key, now))
+            elif (order.ends is not None and now >= order.ends) or (order.contract.expiry or today) < today:
+                self.end_by_system(order, EXPIRED, now)
         for conid in {order.ticket.conid for order in open_orders}:
             self._show(conid, now)
+
+    def _end_days(self, now: int) -> None:
+        expiry = self._engine.next_expiry
+        if expiry is None or now < expiry:
+            return
+        for order in self._engine.open_orders():
+            # An order at the close needs the last quote of the day, however late somebody looks.
+            if order.request.order_type in _AT_CLOSE:
+                self._show(int(order.request.market_id), expiry - 1)
+        self._book(self._engine.expire(now))
 
     def end_event(self, contract: Contract, now: int, *, pays: bool) -> None:
         """An event is decided: working orders die, and contracts turn into money."""
         for working in self._engine.open_orders():
             if working.request.market_id == str(contract.conid):
                 self._book(self._engine.cancel(working.client_order_id, now))
-        for ledger in self._ledgers.values():
-            if ledger.position(contract.conid):
-                ledger.settle(contract.conid, PAYOUT if pays else ZERO)
+        self.books.settle(contract, pays=pays)
 
     def _forget_the_oldest(self) -> None:
         while len(self._orders) > _KEPT_ORDERS:
@@ -252,23 +330,15 @@ class Desk:
                 return
             del self._orders[oldest.order_id]
             if oldest.ticket.coid is not None:
-                self._registered.pop((oldest.account, oldest.ticket.coid), None)
-
-    def _parent_id(self, account: str, ticket: Ticket) -> int | None:
-        if ticket.parent is None:
-            return None
-        parent = self._registered.get((account, ticket.parent))
-        if parent is None and ticket.parent.isdigit():
-            parent = self.find(int(ticket.parent))
-        return parent.order_id if parent is not None and parent.account == account else None
+                self.registry.forget(oldest.account, oldest.ticket.coid)
 
     def _show(self, conid: int, now: int) -> None:
         """Let the matching core see the quote of the moment."""
         contract = self._catalogue[conid]
         if conid not in self._known:
-            self._engine.add_market(_market(contract, self._tape))
+            self._engine.add_market(market_of(contract, self._tape))
             self._known.add(conid)
-        touch = self._tape.touch(conid, now)
+        touch = None if self._fills_by_hand else self._tape.touch(conid, now)
         if touch is None:
             return
         name = instrument(VENUE, MarketId(str(conid)), Outcome.LONG)
@@ -278,79 +348,4 @@ class Desk:
     def _book(self, outputs: Sequence[VenueOutput]) -> None:
         for fill in outputs:
             if isinstance(fill, Fill) and fill.client_order_id is not None:
-                self._book_fill(self._orders[int(fill.client_order_id)], fill)
-
-    def _book_fill(self, order: PlacedOrder, fill: Fill) -> None:
-        ledger, contract = self._ledgers[order.account], order.contract
-        commission = fill.commission or ZERO
-        ledger.trade(contract.conid, fill.signed_size, fill.price, factor=contract.factor, commission=commission)
-        side = "B" if fill.order_side is OrderSide.BUY else "S"
-        self._report(order, contract, fill.trade_time, side, fill.size, fill.price, commission)
-        if contract.is_event:
-            pairs = ledger.pair_off(contract.conid, contract.twin, PAYOUT)
-            if pairs:
-                held = self._catalogue[contract.twin]
-                self._report(order, held, fill.trade_time, "N", pairs, ZERO, None)
-                self._report(order, contract, fill.trade_time, "N", pairs, ZERO, None)
-
-    def _report(
-        self,
-        order: PlacedOrder,
-        contract: Contract,
-        time: int,
-        side: str,
-        size: Decimal,
-        price: Decimal,
-        commission: Decimal | None,
-    ) -> None:
-        number = len(self.executions) + 1
-        self.executions.append(
-            Execution(
-                execution_id=f"0000e0d5.{order.order_id:08x}.{number:02d}.01",
-                time=time,
-                account=order.account,
-                contract=contract,
-                side=side,
-                size=size,
-                price=price,
-                commission=commission,
-                order_id=order.order_id,
-                order_ref=order.ticket.coid,
-                exchange=contract.main_exchange,
-                position=self._ledgers[order.account].position(contract.conid),
-            )
-        )
-
-
-def _market(contract: Contract, tape: Tape) -> Market:
-    """The contract as the matching core knows it. Event contracts trade around the clock until their release."""
-    hours = None if contract.is_event else TradingHours(timezone="US/Eastern", sessions=tape.sessions)
-    return Market(
-        exchange=VENUE,
-        market_id=MarketId(str(contract.conid)),
-        kind=MarketKind.EVENT if contract.is_event else _KINDS[contract.sec_type],
-        symbol=contract.symbol,
-        multiplier=Decimal(contract.factor),
-        price_grid=PriceGrid.of("0.01"),
-        hours=hours,
-    )
-
-
-def _request(order: PlacedOrder) -> OrderRequest:
-    ticket = order.ticket
-    return OrderRequest(
-        exchange=VENUE,
-        market_id=MarketId(str(ticket.conid)),
-        side=Outcome.LONG,
-        order_side=OrderSide(ticket.side),
-        size=ticket.quantity,
-        price=ticket.price,
-        stop_price=ticket.stop,
-        order_type=_TYPES[ticket.order_type],
-        time_in_force=TimeInForce(ticket.tif),
-        outside_rth=ticket.outside_rth,
-        client_order_id=order.key,
-        account_id=AccountId(order.account),
-        parent=None if order.parent_id is None else ClientOrderId(str(order.parent_id)),
-        group=order.group,
-    )
+                self.books.book(self._orders[int(fill.client_order_id)], fill)

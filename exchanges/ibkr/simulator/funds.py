@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from exchanges.ibkr.simulator.desk import PAYOUT, PlacedOrder
+from exchanges.ibkr.simulator.bookkeeping import PAYOUT
 from exchanges.ibkr.simulator.ledger import ZERO
+from exchanges.ibkr.simulator.placed_orders import PlacedOrder
 from exchanges.ibkr.simulator.state import State
 from exchanges.ibkr.simulator.tickets import Ticket, business_error
-from exchanges.ibkr.simulator.valuation import STOCK_MARGIN
+from exchanges.ibkr.simulator.valuation import margin_share
 
 _CENTS = Decimal("0.01")
+_UNITS = {"STK": "Shares", "CASH": "EUR", "CRYPTO": "BTC"}
 
 
 def refuse_without_funds(
@@ -42,9 +44,11 @@ def _margin(state: State, account: str, ticket: Ticket) -> Decimal:
     if contract.is_event:
         pairs = min(ledger.position(contract.twin), ticket.quantity)
         return max(price * ticket.quantity - pairs * PAYOUT, ZERO)
-    held = ledger.position(ticket.conid)
+    held = ZERO if ticket.is_conversion else ledger.position(ticket.conid)
     growth = max(abs(held + ticket.signed) - abs(held), ZERO)
-    return growth * price * contract.factor * (STOCK_MARGIN if contract.sec_type == "STK" else 1)
+    if ticket.is_conversion and ticket.side == "SELL":
+        return ZERO
+    return growth * price * contract.factor * margin_share(contract)
 
 
 def preview(state: State, account: str, ticket: Ticket, warning: str | None) -> dict[str, object]:
@@ -53,7 +57,7 @@ def preview(state: State, account: str, ticket: Ticket, warning: str | None) -> 
     amount = _price(state, ticket) * ticket.quantity * contract.factor
     commission = state.desk.commission(contract, ticket.side, ticket.quantity, amount)
     margin = _margin(state, account, ticket)
-    unit = "Shares" if contract.sec_type == "STK" else "Contracts"
+    unit = _UNITS.get(contract.sec_type, "Contracts")
     total = amount + commission if ticket.side == "BUY" else amount - commission
     held = state.accounts[account].ledger.position(ticket.conid)
     return {

@@ -13,8 +13,9 @@ from exchanges.ibkr.simulator.agenda import Agenda
 from exchanges.ibkr.simulator.app import PREFIX, GatewayApp
 from exchanges.ibkr.simulator.controls import Controls
 from exchanges.ibkr.simulator.credentials import OAuth1Consumer, OAuth2Client
-from exchanges.ibkr.simulator.desk import Execution
+from exchanges.ibkr.simulator.executions import Execution
 from exchanges.ibkr.simulator.front import STOCK_NAME, Front, FrontServer, Quirk, stock_certificate_in
+from exchanges.ibkr.simulator.habits import Habits
 from exchanges.ibkr.simulator.hosts import Hosts
 from exchanges.ibkr.simulator.life import Life
 from exchanges.ibkr.simulator.login_pages import LOGIN_ADDRESS, PHONE
@@ -92,6 +93,8 @@ class Simulator(Controls):
         penalty_box: bool | float = False,
         data_lines: int = 100,
         history_takes: float = 0.0,
+        habits: Habits | None = None,
+        fills: Literal["market", "by hand"] = "market",
         directory: Path | None = None,
         event_volatility: float | None = None,
         is_paper: bool = True,
@@ -152,6 +155,8 @@ class Simulator(Controls):
             prompts=prompts,
             data_lines=data_lines,
             history_takes=history_takes,
+            habits=habits or Habits(),
+            fills_by_hand=fills == "by hand",
         )
         self.access = access_for(
             sign_in,
@@ -214,7 +219,7 @@ class Simulator(Controls):
             cash=ledger.cash,
             positions={conid: held.position for conid, held in ledger.holdings.items() if held.position},
             orders=[desk.progress(order) for order in desk.orders(account)],
-            executions=[execution for execution in desk.executions if execution.account == account],
+            executions=[execution for execution in desk.books.executions.true() if execution.account == account],
             commissions=ledger.commissions,
         )
 

@@ -17,6 +17,8 @@ class Holding:
     position: Decimal = ZERO
     cost: Decimal = ZERO
     realized: Decimal = ZERO
+    unpaid: Decimal = ZERO
+    """Of a future: what it was opened for, without commissions. Only the difference from it is ever paid."""
 
     @property
     def average_cost(self) -> Decimal:
@@ -26,11 +28,13 @@ class Holding:
 
 @dataclass
 class Ledger:
-    """Cash in USD, holdings by conid, and what was paid in commissions."""
+    """Cash in USD, holdings by conid, other currencies, and what was paid in commissions."""
 
     cash: Decimal
     holdings: dict[int, Holding] = field(default_factory=dict)
     commissions: Decimal = ZERO
+    currencies: dict[str, Decimal] = field(default_factory=dict)
+    """Money that was converted, by currency."""
 
     def holding(self, conid: int) -> Holding:
         return self.holdings.setdefault(conid, Holding())
@@ -40,16 +44,24 @@ class Ledger:
         return held.position if held else ZERO
 
     def trade(
-        self, conid: int, signed: Decimal, price: Decimal, *, factor: int = 1, commission: Decimal = ZERO
+        self,
+        conid: int,
+        signed: Decimal,
+        price: Decimal,
+        *,
+        factor: int = 1,
+        commission: Decimal = ZERO,
+        is_paid: bool = True,
     ) -> None:
-        """Book a purchase (`signed` above 0) or a sale at `price` per unit; `factor` is the multiplier."""
+        """Book a purchase (`signed` above 0) or a sale at `price` per unit; `factor` is the multiplier. What is not
+        paid for, a future, moves cash by its results alone."""
         held = self.holding(conid)
         value = signed * price * factor
-        self.cash -= value + commission
-        self.commissions += commission
         closing = ZERO
         if held.position * signed < 0:
             closing = min(abs(signed), abs(held.position)).copy_sign(signed)
+        self.cash -= commission + (value if is_paid else self._settle_difference(held, signed, closing, price * factor))
+        self.commissions += commission
         share = closing / signed
         fee_on_closing = commission * share
         if closing:
@@ -59,6 +71,19 @@ class Ledger:
             held.position += closing
         held.position += signed - closing
         held.cost += (value + commission) - (closing * price * factor + fee_on_closing)
+
+    @staticmethod
+    def _settle_difference(held: Holding, signed: Decimal, closing: Decimal, value: Decimal) -> Decimal:
+        """What is paid for a trade in a future at `value` per contract: the difference for what it closes."""
+        released = held.unpaid / held.position * -closing if closing else ZERO
+        held.unpaid += (signed - closing) * value - released
+        return closing * value + released
+
+    def convert(self, currency: str, signed: Decimal, price: Decimal, *, commission: Decimal = ZERO) -> None:
+        """Turn dollars into another currency (`signed` above 0, in that currency), or back."""
+        self.cash -= signed * price + commission
+        self.commissions += commission
+        self.currencies[currency] = self.currencies.get(currency, ZERO) + signed
 
     def pair_off(self, bought: int, other: int, payout: Decimal) -> Decimal:
         """Net what is held of both sides of an event: each pair turns into `payout`. Returns the number of pairs."""

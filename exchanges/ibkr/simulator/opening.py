@@ -6,8 +6,10 @@ from random import Random
 from exchanges.ibkr.simulator.contracts import AAPL, IBM, QQQ, SPY, STOCKS, Catalogue, monthly_options
 from exchanges.ibkr.simulator.desk import Desk
 from exchanges.ibkr.simulator.events import event_product
+from exchanges.ibkr.simulator.habits import Habits
 from exchanges.ibkr.simulator.ledger import Ledger
 from exchanges.ibkr.simulator.logins import LoginDesk
+from exchanges.ibkr.simulator.other_contracts import BTC, ES, EURUSD, other_contracts
 from exchanges.ibkr.simulator.pacing import Pacing
 from exchanges.ibkr.simulator.session import Session
 from exchanges.ibkr.simulator.state import Account, State
@@ -24,6 +26,7 @@ DEFAULT_DAYS = 3
 _OPEN_SINCE = 30 * 60 * NANOSECONDS
 """Without given prices the market opened half an hour ago, and there is a day before to look back at."""
 _OTHERS = ((AAPL, "AAPL", 232.0, 0.25), (QQQ, "QQQ", 520.0, 0.22), (IBM, "IBM", 240.0, 0.2), (4815, "BBVA", 17.0, 0.25))
+_AROUND_THE_CLOCK = ((EURUSD, "EUR.USD", 1.08, 0.08), (BTC, "BTC", 60_000.0, 0.5))
 
 
 def price_path(prices: PricePath | None, *, now: int, seed: int, days: int) -> PricePath:
@@ -61,15 +64,18 @@ def opening_state(
     prompts: bool,
     data_lines: int,
     history_takes: float,
+    habits: Habits,
+    fills_by_hand: bool,
 ) -> State:
     """A gateway with two accounts and a market that follows `path`."""
     now = clock.now()
     price = path.at(now).price
     product = event_product(price, release=path.sessions[-1].closes)
     options = monthly_options(STOCKS[0], to_datetime(now).date(), price)
-    catalogue = Catalogue([*STOCKS, product.underlying, *product.contracts, *options])
-    paths: dict[int, PricePath] = {SPY: path}
-    for conid, symbol, initial, yearly in _OTHERS:
+    others = other_contracts(to_datetime(now).date())
+    catalogue = Catalogue([*STOCKS, product.underlying, *product.contracts, *options, *others])
+    paths: dict[int, PricePath] = {SPY: path, ES: path}
+    for conid, symbol, initial, yearly in (*_OTHERS, *_AROUND_THE_CLOCK):
         paths[conid] = SyntheticPath(
             symbol,
             seed=seed,
@@ -82,7 +88,8 @@ def opening_state(
         )
     tape = Tape(paths, catalogue, product, index=path, seed=seed, volatility=volatility)
     accounts = {name: Account(name, Ledger(cash)) for name, cash in zip(account_ids, _CASH, strict=True)}
-    desk = Desk(catalogue, tape, {name: account.ledger for name, account in accounts.items()})
+    ledgers = {name: account.ledger for name, account in accounts.items()}
+    desk = Desk(catalogue, tape, ledgers, habits=habits, fills_by_hand=fills_by_hand)
     state = State(
         clock=clock,
         session=session,
@@ -99,6 +106,7 @@ def opening_state(
         random=Random(seed),
         data_lines=data_lines,
         history_takes=history_takes,
+        habits=habits,
     )
     _give_a_past(state, account_ids[1])
     return state
@@ -113,11 +121,7 @@ def _give_a_past(state: State, account: str) -> None:
         side="BUY",
         quantity=Decimal(5),
         price=Decimal("100.00"),
-        stop=None,
         tif="GTC",
-        outside_rth=False,
         coid="placed-elsewhere",
-        parent=None,
-        in_group=False,
     )
-    state.desk.place(account, [ticket], state.now())
+    state.desk.place(account, [ticket], state.now(), origin="elsewhere")

@@ -1,21 +1,16 @@
-"""Placing, confirming, changing, cancelling and reading orders."""
-
-from collections.abc import Iterator
-from decimal import Decimal
+"""Placing, confirming, changing and cancelling orders."""
 
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, whole
-from exchanges.ibkr.simulator.desk import PlacedOrder
 from exchanges.ibkr.simulator.funds import preview, refuse_without_funds
-from exchanges.ibkr.simulator.order_rows import order_row, status_row, trade_row
+from exchanges.ibkr.simulator.order_checks import Checked, check_all, checked_ticket, refuse_absurd_limit
 from exchanges.ibkr.simulator.pending import Chain
-from exchanges.ibkr.simulator.prompts import Question, questions
+from exchanges.ibkr.simulator.placed_orders import PlacedOrder
+from exchanges.ibkr.simulator.prompts import Circumstances, Question, questions
 from exchanges.ibkr.simulator.state import State
-from exchanges.ibkr.simulator.tickets import Ticket, business_error, check_ticket, read_ticket, tickets_in
+from exchanges.ibkr.simulator.tickets import Ticket, business_error, read_ticket, tickets_in
+from horizon.clock import NANOSECONDS
 
-_MOST_ROWS = 1000
 _MOST_SUPPRESSED = 51
-_MOST_DAYS = 7
-_FARTHEST_LIMIT = Decimal("0.5")
 _SUBMITTED = {"status": "submitted"}
 
 
@@ -24,87 +19,105 @@ def place(state: State, call: Call) -> object:
     account = state.known_account(call.path["account"])
     tickets = [read_ticket(raw) for raw in tickets_in(call.json())]
     state.pending.void()
-    refused = _check_all(state, account, tickets)
-    accepted = [ticket for position, ticket in enumerate(tickets) if position not in refused]
+    coids = [ticket.coid for ticket in tickets if ticket.coid is not None]
+    for coid in coids:
+        state.desk.registry.receive(account, coid)
+    try:
+        checked = check_all(state, account, tickets)
+    except Refusal:
+        if state.habits.burns_refused:
+            _burn(state, account, coids)
+        raise
+    _burn(state, account, coids)
     chain = Chain(
-        questions=_unsuppressed(state, accepted),
-        submit=lambda: _submit(state, account, tickets, refused),
+        questions=_asked_once(state) + _unsuppressed(state, account, checked.tickets),
+        submit=lambda: _submit(state, account, checked),
         asked=state.now(),
+        session=state.session.brokerage,
     )
-    return state.pending.ask(chain, state.random)
+    return state.pending.ask(chain, state.random, together=state.habits.prompts_together)
 
 
-def _check_all(state: State, account: str, tickets: list[Ticket]) -> dict[int, str]:
-    """Positions of the children that are refused, with the text. What is wrong with a first ticket refuses the whole
-    request."""
-    refused: dict[int, str] = {}
-    coids = {ticket.coid for ticket in tickets if ticket.coid is not None}
-    for position, ticket in enumerate(tickets):
-        try:
-            _check(state, account, ticket, coids)
-        except Refusal as refusal:
-            lone_bracket_child = len(tickets) == 1 and ticket.parent is not None
-            if refusal.status != 200 or not isinstance(refusal.body, dict) or not (position or lone_bracket_child):
-                raise
-            refused[position] = str(refusal.body["error"])
-    return refused
+def _burn(state: State, account: str, coids: list[str]) -> None:
+    registry = state.desk.registry
+    for coid in coids:
+        if not registry.is_burnt(account, coid, state.now()):
+            registry.burn(account, coid, state.now())
 
 
-def _check(state: State, account: str, ticket: Ticket, coids: set[str]) -> None:
-    contract = state.catalogue.get(ticket.conid)
-    check_ticket(ticket, contract, state.random.randint(100_000, 999_999))
-    if ticket.coid is not None and state.desk.is_registered(account, ticket.coid, state.now()):
-        raise business_error(f"Order couldn't be submitted: Local order ID={ticket.coid} is already registered.")
-    if ticket.parent is None:
-        _refuse_absurd_limit(state, ticket)
-        return
-    if ticket.coid is not None:
-        raise business_error("Order couldn't be submitted: a child order must not have a local order ID.")
-    if ticket.parent not in coids and not state.desk.parent_exists(account, ticket):
-        raise business_error(f"Order couldn't be submitted: Parent order ID={ticket.parent} isn't recognized.")
+def _asked_once(state: State) -> list[Question]:
+    asked, state.pending.extra = state.pending.extra, []
+    return [question for question in asked if question.message_id not in state.session.brokerage.suppressed]
 
 
-def _refuse_absurd_limit(state: State, ticket: Ticket) -> None:
-    """A limit far on the other side of the market is refused outright, not asked about."""
-    touch = state.touch(ticket.conid)
-    market = touch.mark if touch else None
-    if ticket.price is None or market is None or state.catalogue[ticket.conid].is_event:
-        return
-    beyond = (ticket.price - Decimal(str(market))) / Decimal(str(market))
-    if (beyond if ticket.side == "BUY" else -beyond) > _FARTHEST_LIMIT:
-        raise business_error(
-            "We cannot accept an order at the limit price you selected. Please submit your order using a limit price "
-            f"that is closer to the current market price of {market:.2f}.  Alternatively, you can convert your order "
-            "to an Algorithmic Order (IBALGO)."
-        )
-
-
-def _unsuppressed(state: State, tickets: list[Ticket]) -> list[Question]:
-    """What must be asked, each question once per ticket it is about."""
+def _unsuppressed(
+    state: State, account: str, tickets: list[Ticket], *, before: PlacedOrder | None = None
+) -> list[Question]:
+    """What must be asked, each question once per ticket it is about. `before` is the order that is changed."""
     if not state.asks_questions:
         return []
-    suppressed = state.session.brokerage.suppressed
     return [
         question
         for ticket in tickets
-        for question in questions(
-            ticket, state.catalogue[ticket.conid], state.touch(ticket.conid), has_data=state.has_data(ticket.conid)
-        )
-        if question.message_id not in suppressed
+        for question in questions(ticket, state.catalogue[ticket.conid], _circumstances(state, account, ticket, before))
+        if question.message_id not in state.session.brokerage.suppressed
     ]
 
 
-def _submit(state: State, account: str, tickets: list[Ticket], refused: dict[int, str]) -> object:
-    accepted = [ticket for position, ticket in enumerate(tickets) if position not in refused]
-    refuse_without_funds(state, account, accepted)
-    placed = iter(state.desk.place(account, accepted, state.now()))
+def _circumstances(state: State, account: str, ticket: Ticket, before: PlacedOrder | None) -> Circumstances:
+    rapid = round(state.habits.rapid_entry * NANOSECONDS)
+    last = next(state.desk.orders(account), None)
+    same = last is not None and (last.ticket.conid, last.ticket.signed) == (ticket.conid, ticket.signed)
+    return Circumstances(
+        touch=state.touch(ticket.conid),
+        has_data=state.has_data(ticket.conid),
+        position=state.accounts[account].ledger.position(ticket.conid),
+        before=before.ticket.quantity if before is not None else None,
+        is_rapid=bool(before is None and last is not None and same and state.now() - last.placed < rapid),
+    )
+
+
+def _submit(state: State, account: str, checked: Checked) -> object:
+    refuse_without_funds(state, account, checked.tickets)
+    how = state.next_orders.take_hold()
+    placed = state.desk.place(account, checked.tickets, state.now(), held=how is not None)
+    if how is not None:
+        prompt = state.desk.notices.prompt(placed[0], by_frame=how == "frame")
+        if how == "answer":
+            return prompt.as_json()
+    refused_by_exchange = _reject_children(state, placed)
+    accepted = iter(placed)
     rows = [
-        _failed_row(refused[position]) if position in refused else _accepted_row(next(placed))
-        for position in range(len(tickets))
+        _failed_row(checked.refused[position])
+        if position in checked.refused
+        else _placed_row(next(accepted), refused_by_exchange)
+        for position in range(len(placed) + len(checked.refused))
     ]
-    children = sum(ticket.parent is not None for ticket in tickets)
-    # A whole bracket accepted at once is answered by the row of its parent alone.
-    return rows[:1] if children > 1 and not refused else rows
+    children = sum(ticket.parent is not None for ticket in checked.tickets)
+    is_whole = not checked.refused and not refused_by_exchange
+    # A whole bracket accepted at once may be answered by the row of its parent alone.
+    return rows[:1] if children > 1 and is_whole and state.habits.bracket_rows == "parent" else rows
+
+
+def _reject_children(state: State, placed: list[PlacedOrder]) -> str:
+    """The text of an exchange that refuses the children of a bracket, when one does; their parent lives."""
+    children = [order for order in placed if order.parent_id is not None]
+    text = state.next_orders.take_rejection() if children else ""
+    if text:
+        for order in children:
+            state.desk.reject(order, text, state.now())
+    return text
+
+
+def _placed_row(order: PlacedOrder, refused_by_exchange: str) -> dict[str, object]:
+    if refused_by_exchange and order.parent_id is not None:
+        return {
+            "order_id": "-1",
+            "order_status": "Failed",
+            "text": refused_by_exchange,
+            "warning_message": "Order rejected by the exchange.",
+        }
+    return _accepted_row(order)
 
 
 def _accepted_row(order: PlacedOrder) -> dict[str, object]:
@@ -118,18 +131,25 @@ def _failed_row(text: str) -> dict[str, object]:
 
 def reply(state: State, call: Call) -> object:
     """Confirm or decline a question; the next one follows, or the order's row."""
-    reply_id = call.path["reply"]
-    chain = state.pending.take(reply_id, state.now())
+    reply_id, brokerage = call.path["reply"], state.session.brokerage
+    chain = state.pending.take(reply_id, state.now(), session=brokerage, lasts=state.habits.prompt_lasts)
     if chain is None:
         raise Refusal(400, {"error": f"reply id not found: '{reply_id}'"})
     if call.object().get("confirmed") is not True:
         return {"error": "Order not confirmed "}
-    return state.pending.ask(chain, state.random)
+    return state.pending.ask(chain, state.random, together=state.habits.prompts_together)
 
 
-def notification(_state: State, call: Call) -> object:
-    if whole(call.object().get("orderId")) is None:
+def notification(state: State, call: Call) -> object:
+    """Answer a server prompt. What nothing waits for is acknowledged all the same."""
+    asked = call.object()
+    order_id = whole(asked.get("orderId"))
+    if order_id is None:
         raise Refusal(400, {"error": "Bad Request: orderId is required", "statusCode": 400})
+    choice = str(asked.get("text") or "")
+    prompt = state.desk.notices.answer(order_id, str(asked.get("reqId") or ""), choice)
+    if prompt is not None:
+        state.desk.release(prompt.order_id, choice, state.now())
     return "Request was submitted"
 
 
@@ -149,16 +169,20 @@ def suppress_reset(state: State, _call: Call) -> object:
 def what_if(state: State, call: Call) -> object:
     account = state.known_account(call.path["account"])
     tickets = [read_ticket(raw) for raw in tickets_in(call.json())]
-    _check_all(state, account, tickets)
-    asked = _unsuppressed(state, tickets)
-    return preview(state, account, tickets[0], asked[0].text if asked else None)
+    checked = check_all(state, account, tickets)
+    asked = _unsuppressed(state, account, checked.tickets)
+    shown = preview(state, account, checked.tickets[0], asked[0].text if asked else None)
+    if not state.habits.warns_in_what_if:
+        return shown
+    chain = Chain(asked, lambda: shown, state.now(), state.session.brokerage)
+    return state.pending.ask(chain, state.random, together=state.habits.prompts_together)
 
 
 def _known_order(state: State, call: Call) -> PlacedOrder:
     account, text = state.known_account(call.path["account"]), call.path["order"]
     order_id = whole(text)
     order = state.desk.find(order_id) if order_id is not None else None
-    if order is None or order.account != account:
+    if order is None or not order.is_listed or order.account != account:
         raise Refusal(400, {"error": f"OrderID {text} doesn't exist"})
     return order
 
@@ -169,17 +193,17 @@ def modify(state: State, call: Call) -> object:
     ticket = read_ticket(call.json())
     state.pending.void()
     _refuse_inactive(state, order)
-    contract = state.catalogue.get(ticket.conid)
-    check_ticket(ticket, contract, state.random.randint(100_000, 999_999))
+    ticket = checked_ticket(state, ticket)
     if ticket.conid != order.contract.conid or ticket.side != order.ticket.side:
         raise business_error("Order couldn't be modified: contract and side can't be changed.")
-    _refuse_absurd_limit(state, ticket)
+    refuse_absurd_limit(state, ticket)
     chain = Chain(
-        questions=_unsuppressed(state, [ticket]),
+        questions=_asked_once(state) + _unsuppressed(state, order.account, [ticket], before=order),
         submit=lambda: _resubmit(state, order, ticket),
         asked=state.now(),
+        session=state.session.brokerage,
     )
-    return state.pending.ask(chain, state.random)
+    return state.pending.ask(chain, state.random, together=state.habits.prompts_together)
 
 
 def _refuse_inactive(state: State, order: PlacedOrder) -> None:
@@ -204,6 +228,8 @@ def cancel(state: State, call: Call) -> object:
             state.desk.cancel(order, state.now())
         return {"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": None}
     order = _known_order(state, call)
+    if order.contract.is_us_future and not (call.query.get("manualIndicator") and call.query.get("extOperator")):
+        raise Refusal(400, {"error": "Bad Request: manualIndicator and extOperator are required", "statusCode": 400})
     _refuse_inactive(state, order)
     immediate = state.desk.cancel(order, state.now())
     return {
@@ -212,67 +238,6 @@ def cancel(state: State, call: Call) -> object:
         "conid": -1 if immediate else order.contract.conid,
         "account": None if immediate else order.account,
     }
-
-
-def _account_asked(state: State, call: Call) -> str:
-    """The account a read is about: the one asked for, else the selected one."""
-    return state.known_account(call.query.get("accountId") or state.selected)
-
-
-def live_orders(state: State, call: Call) -> object:
-    """Today's orders of one account. The first read of a session is empty and says so by `snapshot: false`."""
-    account, session = _account_asked(state, call), state.session.brokerage
-    if call.flag("force"):
-        session.order_filters = frozenset()
-        session.read.discard(f"orders {account}")
-    if "filters" in call.query:
-        # Sticks for the session, and silences the socket's orders.
-        session.order_filters = frozenset(call.query["filters"].lower().replace("_", "").split(","))
-    if session.is_cold(f"orders {account}"):
-        return {"orders": [], "snapshot": False}
-    return {"orders": order_rows(state, account), "snapshot": True}
-
-
-def order_rows(state: State, account: str) -> list[dict[str, object]]:
-    """Open orders, and as many of the day's others as there is room for, newest first; only those in the statuses that
-    the session asked for."""
-    wanted = state.session.brokerage.order_filters - {"sortbytime"}
-    listed = {order.order_id: order for order in state.desk.open_orders(account)}
-    for order in _done_today(state, account):
-        if len(listed) >= _MOST_ROWS:
-            break
-        listed[order.order_id] = order
-    rows = [order_row(state, listed[order_id]) for order_id in sorted(listed, reverse=True)]
-    return [row for row in rows if not wanted or str(row["status"]).lower() in wanted]
-
-
-def _done_today(state: State, account: str) -> Iterator[PlacedOrder]:
-    today = state.day(state.now())
-    for order in state.desk.orders(account):
-        progress = state.desk.progress(order)
-        if not progress.is_open and state.day(progress.updated_time) == today:
-            yield order
-
-
-def order_status(state: State, call: Call) -> object:
-    order_id = whole(call.path["order"])
-    order = state.desk.find(order_id) if order_id is not None else None
-    if order is None or order.account != state.selected:
-        raise Refusal(503, {"error": "Service Unavailable", "statusCode": 503})
-    return status_row(state, order)
-
-
-def trades(state: State, call: Call) -> object:
-    """Executions of the last days, newest first. The first read of a session is empty."""
-    account = _account_asked(state, call)
-    if state.session.brokerage.is_cold(f"trades {account}"):
-        return []
-    days = state.trading_days(min(max(call.number("days") or 1, 1), _MOST_DAYS))
-    return [
-        trade_row(state, execution)
-        for execution in reversed(state.desk.executions)
-        if execution.account == account and state.day(execution.time) in days
-    ]
 
 
 ROUTES = (
@@ -284,7 +249,4 @@ ROUTES = (
     Route("POST", "/iserver/notification", Needs.ACCOUNTS, notification),
     Route("POST", "/iserver/questions/suppress", Needs.BROKERAGE, suppress),
     Route("POST", "/iserver/questions/suppress/reset", Needs.BROKERAGE, suppress_reset),
-    Route("GET", "/iserver/account/orders", Needs.ACCOUNTS, live_orders),
-    Route("GET", "/iserver/account/order/status/{order}", Needs.ACCOUNTS, order_status),
-    Route("GET", "/iserver/account/trades", Needs.ACCOUNTS, trades),
 )

@@ -103,13 +103,18 @@ def _open_marks(state: State, account: str) -> list[Mark]:
     return [mark for mark in state.marks(account) if mark.holding.position]
 
 
+def _shown_marks(state: State, account: str) -> list[Mark]:
+    """What the backend has in stock, which can be what was held before the last fills."""
+    return [mark for mark in state.shown_marks(account) if mark.holding.position]
+
+
 def positions(state: State, call: Call) -> object:
     """One page of a hundred. The first read of a page is sparse, unless the caller waits for the definitions."""
     account = state.known_account(call.path["account"])
     page = whole(call.path["page"])
     if page is None or page < 0:
         raise unknown_failure()
-    shown = _sorted(_open_marks(state, account), call)[page * PAGE : (page + 1) * PAGE]
+    shown = _sorted(_shown_marks(state, account), call)[page * PAGE : (page + 1) * PAGE]
     rows = [_position_row(account, mark) for mark in shown]
     cold = state.session.brokerage.is_cold(f"positions {account} {page}")
     if cold and not call.flag("waitForSecDef"):
@@ -125,7 +130,7 @@ def _sorted(rows: list[Mark], call: Call) -> list[Mark]:
 
 def position(state: State, call: Call) -> object:
     account = state.known_account(call.path["account"])
-    rows = [m for m in _open_marks(state, account) if m.contract.conid == whole(call.path["conid"])]
+    rows = [m for m in _shown_marks(state, account) if m.contract.conid == whole(call.path["conid"])]
     return [_enriched(_position_row(account, mark), mark.contract) for mark in rows]
 
 
@@ -133,7 +138,7 @@ def position_everywhere(state: State, call: Call) -> object:
     """The position in every account; a segment `...C` repeats the same position under another name."""
     found: dict[str, object] = {}
     for account in state.accounts:
-        for mark in _open_marks(state, account):
+        for mark in _shown_marks(state, account):
             if mark.contract.conid == whole(call.path["conid"]):
                 found[account] = [_enriched(_position_row(account, mark), mark.contract)]
                 found[account + "C"] = [_position_row(account + "C", mark)]
@@ -168,7 +173,7 @@ def positions_now(state: State, call: Call) -> object:
 
 
 def invalidate(state: State, call: Call) -> object:
-    state.known_account(call.path["account"])
+    state.views.invalidate(state.known_account(call.path["account"]))
     return {"message": "success"}
 
 

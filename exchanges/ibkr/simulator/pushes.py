@@ -1,13 +1,13 @@
 """What a socket's subscription has to tell since it was last asked."""
 
-from itertools import takewhile
 from typing import Any, Protocol
 
 from exchanges.ibkr.simulator.account_routes import pnl_rows
 from exchanges.ibkr.simulator.calls import whole
 from exchanges.ibkr.simulator.contracts import Contract
-from exchanges.ibkr.simulator.desk import Execution, PlacedOrder
+from exchanges.ibkr.simulator.executions import Execution
 from exchanges.ibkr.simulator.order_rows import order_row, trade_row
+from exchanges.ibkr.simulator.placed_orders import PlacedOrder
 from exchanges.ibkr.simulator.snapshots import snapshot_row
 from exchanges.ibkr.simulator.state import State
 from horizon.clock import NANOSECONDS
@@ -107,23 +107,19 @@ class TradePush:
 
     def __init__(self, state: State, options: dict[str, Any]) -> None:
         self._state = state
-        executions = state.desk.executions
-        self._newest = ""
+        executions = state.desk.books.executions
+        self._newest = executions.newest
         self._incomplete: list[Execution] = []
         self._past: list[Execution] = []
         if options.get("realtimeUpdatesOnly") is not True:
             wanted = state.trading_days(whole(options.get("days")) or 1)
             self._past = [e for e in executions if state.day(e.time) in wanted]
-        if executions:
-            self._newest = executions[-1].execution_id
 
     def frames(self) -> list[object]:
-        recent = takewhile(lambda e: e.execution_id != self._newest, reversed(self._state.desk.executions))
-        fresh = self._past + list(recent)[::-1]
-        self._past = []
+        executions = self._state.desk.books.executions
+        fresh = self._past + executions.after(self._newest)
+        self._past, self._newest = [], executions.newest
         rows = [trade_row(self._state, execution) for execution in fresh]
-        if fresh:
-            self._newest = self._state.desk.executions[-1].execution_id
         completed = [row for e in self._incomplete if "commission" in (row := trade_row(self._state, e))]
         done = {row["execution_id"] for row in completed}
         waiting = [e for e, row in zip(fresh, rows, strict=True) if "commission" not in row]

@@ -1,7 +1,7 @@
 """A snapshot row: market data fields by number, nearly all of them text."""
 
 from exchanges.ibkr.simulator.contracts import Contract
-from exchanges.ibkr.simulator.descriptions import local_symbol
+from exchanges.ibkr.simulator.descriptions import local_symbol, price_text
 from exchanges.ibkr.simulator.state import State
 from exchanges.ibkr.simulator.tape import Touch
 from horizon.clock import NANOSECONDS
@@ -14,8 +14,8 @@ _CLOSED_CODE, _OPEN_CODE, _NO_DATA_CODE = "ZpB", "RpB", "N"
 _PERIOD = 100_000
 
 
-def _price(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f}"
+def _price(contract: Contract, value: float | None) -> str | None:
+    return None if value is None else price_text(contract, value)
 
 
 def _size(value: float | None) -> str | None:
@@ -30,7 +30,7 @@ def volume_text(value: float | None) -> str | None:
     return f"{value / unit:.1f}{letter}" if value < 100 * unit else f"{value / unit:,.0f}{letter}"
 
 
-def _last(state: State, touch: Touch) -> str | None:
+def _last(state: State, contract: Contract, touch: Touch) -> str | None:
     """The last price; before the day's opening the prior close stands in for it, marked by a C."""
     now = state.now()
     if touch.last is None:
@@ -38,8 +38,8 @@ def _last(state: State, touch: Touch) -> str | None:
     ahead = [session for session in state.tape.sessions if session.opens > now]
     in_session = state.tape.session_at(now) is not None
     if not in_session and ahead and state.day(ahead[0].opens) == state.day(now):
-        return f"C{touch.last:.2f}"
-    return f"{touch.last:.2f}"
+        return f"C{price_text(contract, touch.last)}"
+    return price_text(contract, touch.last)
 
 
 def values(state: State, contract: Contract) -> dict[str, object]:
@@ -65,29 +65,33 @@ def values(state: State, contract: Contract) -> dict[str, object]:
         return fields | {"6509": _NO_DATA_CODE}
     fields |= {
         "6509": _OPEN_CODE if state.tape.is_open(contract, state.now()) else _CLOSED_CODE,
-        "84": _price(touch.bid),
-        "86": _price(touch.ask),
+        "84": _price(contract, touch.bid),
+        "86": _price(contract, touch.ask),
         "88": _size(touch.bid_size),
         "85": _size(touch.ask_size),
-        "7635": None if touch.mark is None else f"{touch.mark:.4g}" if contract.is_event else _price(touch.mark),
+        "7635": None
+        if touch.mark is None
+        else f"{touch.mark:.4g}"
+        if contract.is_event
+        else _price(contract, touch.mark),
     }
-    return fields if contract.is_event else fields | _stock_fields(state, touch)
+    return fields if contract.is_event else fields | _stock_fields(state, contract, touch)
 
 
-def _stock_fields(state: State, touch: Touch) -> dict[str, object]:
+def _stock_fields(state: State, contract: Contract, touch: Touch) -> dict[str, object]:
     change = None if touch.prior_close is None or touch.last is None else touch.last - touch.prior_close
     percent = change / touch.prior_close * 100 if change is not None and touch.prior_close else None
     return {
-        "31": _last(state, touch),
-        "70": _price(touch.high),
-        "71": _price(touch.low),
-        "82": None if change is None else f"{change:.2f}",
+        "31": _last(state, contract, touch),
+        "70": _price(contract, touch.high),
+        "71": _price(contract, touch.low),
+        "82": _price(contract, change),
         "83": None if percent is None else f"{percent:.2f}%",
         "87": volume_text(touch.volume),
         "7762": None if touch.volume is None else f"{touch.volume:.0f}",
-        "7295": _price(touch.open),
-        "7296": _price(touch.last),
-        "7741": _price(touch.prior_close),
+        "7295": _price(contract, touch.open),
+        "7296": _price(contract, touch.last),
+        "7741": _price(contract, touch.prior_close),
         "7057": _EXCHANGE_LETTER,
         "7058": _EXCHANGE_LETTER,
         "7068": _EXCHANGE_LETTER,

@@ -5,23 +5,25 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from zoneinfo import ZoneInfo
 
 from exchanges.ibkr.simulator.calls import bad_request
 from exchanges.ibkr.simulator.contracts import Catalogue
 from exchanges.ibkr.simulator.desk import Desk
 from exchanges.ibkr.simulator.events import EventProduct
+from exchanges.ibkr.simulator.habits import Habits
 from exchanges.ibkr.simulator.ledger import Ledger
 from exchanges.ibkr.simulator.logins import LoginDesk
+from exchanges.ibkr.simulator.next_orders import NextOrders
 from exchanges.ibkr.simulator.pacing import Pacing
 from exchanges.ibkr.simulator.pending import Pending
+from exchanges.ibkr.simulator.placed_orders import EASTERN
 from exchanges.ibkr.simulator.session import Session
 from exchanges.ibkr.simulator.tape import Tape, Touch
 from exchanges.ibkr.simulator.upstream import Upstream
 from exchanges.ibkr.simulator.valuation import Mark, Valuation, marks, value_of
+from exchanges.ibkr.simulator.views import Views
 from horizon.clock import NANOSECONDS, Clock, to_datetime
 
-_EASTERN = ZoneInfo("US/Eastern")
 DATA_TAKES = 4 * NANOSECONDS // 10
 """How long after the first request for a contract its data arrives."""
 
@@ -57,10 +59,17 @@ class State:
     """How many contracts may have market data at once; further ones get rows without data."""
     history_takes: float = 0.0
     """Seconds until bars are there."""
+    habits: Habits = field(default_factory=Habits)
     pending: Pending = field(default_factory=Pending)
+    next_orders: NextOrders = field(default_factory=NextOrders)
+    views: Views = field(init=False)
     settled: bool = False
     expiries: list[Callable[[], None]] = field(default_factory=list)
     """What makes the proofs of a sign-in expire; without any the sign-in itself ends."""
+
+    def __post_init__(self) -> None:
+        self.views = Views(self.habits)
+        self.desk.books.before_a_fill = self.views.before_a_fill
 
     def now(self) -> int:
         return self.clock.now()
@@ -73,7 +82,7 @@ class State:
 
     def day(self, time: int) -> date:
         """The trading day of a moment: the date in New York."""
-        return to_datetime(time).astimezone(_EASTERN).date()
+        return to_datetime(time).astimezone(EASTERN).date()
 
     def trading_days(self, count: int) -> set[date]:
         """The last `count` days on which stocks trade, today included."""
@@ -102,6 +111,11 @@ class State:
             raise bad_request(f"invalid account {account}")
         return account
 
+    def shown_marks(self, account: str) -> list[Mark]:
+        """The same for positions as they are shown, which may be those from before a fill."""
+        held = self.views.holdings(account, self.accounts[account].ledger.holdings, self.now())
+        return marks(Ledger(Decimal(0), held), self.catalogue, self.touch)
+
     def marks(self, account: str) -> list[Mark]:
         """What the account holds, or held, at the prices of the moment."""
         return marks(self.accounts[account].ledger, self.catalogue, self.touch)
@@ -111,10 +125,19 @@ class State:
         owner = self.accounts[self.known_account(account)]
         today = self.day(self.now())
         opening = owner.opening[1] if owner.opening and owner.opening[0] == today else None
-        value = value_of(owner.ledger, self.marks(account), opening)
+        value = value_of(owner.ledger, self.marks(account), opening, self._converted(owner.ledger))
         if opening is None:
             owner.opening = (today, value.equity)
         return value
+
+    def _converted(self, ledger: Ledger) -> Decimal:
+        """What the account's other currencies are worth in dollars."""
+        worth = Decimal(0)
+        for currency, amount in ledger.currencies.items():
+            pair = next(c for c in self.catalogue if (c.symbol, c.sec_type) == (currency, "CASH"))
+            touch = self.touch(pair.conid)
+            worth += amount * Decimal(str(touch.mark if touch and touch.mark is not None else 0))
+        return worth
 
     def expire(self) -> None:
         """Whatever proves the sign-in is good no longer."""

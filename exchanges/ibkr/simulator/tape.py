@@ -87,7 +87,7 @@ class Tape:
     def is_open(self, contract: Contract, now: int) -> bool:
         if contract.is_event:
             return now < self._product.release
-        return self.session_at(now) is not None
+        return contract.never_closes or self.session_at(now) is not None
 
     def path(self, conid: int) -> PricePath | None:
         return self._paths.get(conid)
@@ -112,25 +112,27 @@ class Tape:
         if contract.is_event:
             return self._event(contract, now)
         path = self._paths.get(conid)
-        return None if path is None else self._stock(conid, path, now)
+        return None if path is None else self._traded(contract, path, now)
 
-    def _stock(self, conid: int, path: PricePath, now: int) -> Touch:
-        point = path.at(now)
-        bid = floor(point.price * 100) / 100
-        sizes = random.Random(f"{self._seed}:{conid}:{now // NANOSECONDS}")
-        is_open = self.session_at(now) is not None
+    def _traded(self, contract: Contract, path: PricePath, now: int) -> Touch:
+        """One price step between bid and ask, around a path."""
+        point, digits, step = path.at(now), contract.digits, float(contract.increments[0][1])
+        scale = INDEX_PER_SHARE if contract.sec_type == "FUT" else 1.0
+        bid = round(floor(round(point.price * scale / step, 6)) * step, digits)
+        sizes = random.Random(f"{self._seed}:{contract.conid}:{now // NANOSECONDS}")
+        is_open = self.is_open(contract, now)
         return Touch(
             time=now,
             bid=bid if is_open else None,
-            ask=round(bid + 0.01, 2) if is_open else None,
+            ask=round(bid + step, digits) if is_open else None,
             bid_size=float(sizes.randint(1, 15) * 100) if is_open else None,
             ask_size=float(sizes.randint(1, 15) * 100) if is_open else None,
-            last=round(point.price, 2),
-            open=round(point.open, 2),
-            high=round(point.high, 2),
-            low=round(point.low, 2),
+            last=round(point.price * scale, digits),
+            open=round(point.open * scale, digits),
+            high=round(point.high * scale, digits),
+            low=round(point.low * scale, digits),
             volume=point.volume,
-            prior_close=None if point.prior_close is None else round(point.prior_close, 2),
+            prior_close=None if point.prior_close is None else round(point.prior_close * scale, digits),
         )
 
     def _event(self, contract: Contract, now: int) -> Touch:

@@ -1,37 +1,52 @@
-"""Order tickets: read from a request's body, and refused with the gateway's own words where they make no sense."""
+"""Order tickets as they are read from a request's body."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from exchanges.ibkr.simulator.calls import Refusal, whole
-from exchanges.ibkr.simulator.contracts import Contract
-
-TIMES_IN_FORCE = ("DAY", "GTC", "IOC", "OPG")
-_EVENT_TIMES_IN_FORCE = ("DAY", "GTC", "IOC")
-_LIMIT_TYPES = ("LMT", "STOP_LIMIT")
-STOP_TYPES = ("STP", "STOP_LIMIT")
-ORDER_TYPES = ("LMT", "MKT", "STP", "STOP_LIMIT")
-_LONGEST_COID = 64
-_CENT = Decimal("0.01")
-_EVENT_RANGE = (Decimal("0.02"), Decimal("0.99"))
+from exchanges.ibkr.simulator.order_kinds import KINDS, Kind
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What one order asks for. `price` is the limit, `stop` the trigger."""
+    """What one order asks for. `price` is the limit or cap, `stop` the trigger."""
 
     conid: int
     order_type: str
     side: str
     quantity: Decimal
-    price: Decimal | None
-    stop: Decimal | None
-    tif: str
-    outside_rth: bool
-    coid: str | None
-    parent: str | None
-    in_group: bool
+    price: Decimal | None = None
+    stop: Decimal | None = None
+    tif: str = "DAY"
+    outside_rth: bool = False
+    coid: str | None = None
+    parent: str | None = None
+    in_group: bool = False
+    account: str | None = None
+    """The account that the ticket itself names."""
+    exchange: str = ""
+    """Where it is routed directly; empty for SMART."""
+    cash: Decimal | None = None
+    """Money to trade for, in place of a quantity, which is made from it."""
+    is_conversion: bool = False
+    trailing: Decimal | None = None
+    trails_by: str = ""
+    """`amt`, `%` or empty."""
+    offset: Decimal | None = None
+    """How much better than the best price of its side a relative order is."""
+    all_or_none: bool = False
+    algo: str = ""
+    algo_parameters: Mapping[str, object] = {}
+    manual: bool | None = None
+    operator: str = ""
+    allocation: str = ""
+    customer: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.order_type]
 
     @property
     def signed(self) -> Decimal:
@@ -47,84 +62,79 @@ def tickets_in(body: Any) -> list[Any]:
     """The tickets of a place-order body: `{"orders": [...]}`, or a bare array as some examples have it."""
     found = body.get("orders") if isinstance(body, dict) else body
     if not isinstance(found, list) or not found:
-        raise Refusal(400, "orders request includes parameter with incorrect type")
+        raise _wrong_type()
     return found
 
 
 def read_ticket(raw: Any) -> Ticket:
     """One ticket with the right types in it; what it says is checked by `check_ticket`."""
     if not isinstance(raw, dict):
-        raise Refusal(400, "orders request includes parameter with incorrect type")
-    conid = whole(raw.get("conid")) or whole(str(raw.get("conidex") or "").split("@", maxsplit=1)[0])
-    if conid is None:
-        raise Refusal(400, "conid or conidex is required")
+        raise _wrong_type()
+    conid, exchange = _conid(raw)
     side = str(raw.get("side") or "").upper()
     if side not in ("BUY", "SELL"):
         raise Refusal(400, "Invalid Side (must be 'BUY' or 'SELL').")
     order_type = str(raw.get("orderType") or "").upper()
-    if order_type not in ORDER_TYPES:
+    if order_type not in KINDS:
         raise Refusal(400, "Unknown order type")
-    price, stop = _decimal(raw.get("price")), _decimal(raw.get("auxPrice"))
-    if order_type == "STP":
-        # A plain stop has its trigger where other orders have their limit.
-        price, stop = None, price
+    cash = _decimal(raw.get("cashQty"))
+    manual = raw.get("manualIndicator")
+    parameters = raw.get("strategyParameters")
     return Ticket(
         conid=conid,
+        exchange=exchange,
         order_type=order_type,
         side=side,
         quantity=_decimal(raw.get("quantity")) or Decimal(0),
-        price=price if order_type in _LIMIT_TYPES else None,
-        stop=stop if order_type in STOP_TYPES else None,
+        cash=cash if cash is not None else _decimal(raw.get("fxQty")),
+        is_conversion=_boolean(raw.get("isCcyConv")),
+        **_prices(raw, KINDS[order_type]),
+        trails_by=_text(raw.get("trailingType")) or "",
+        trailing=_decimal(raw.get("trailingAmt")),
         tif=str(raw["tif"]).upper() if raw.get("tif") else "null",
         outside_rth=_boolean(raw.get("outsideRTH")),
         coid=_text(raw.get("cOID")),
         parent=_text(raw.get("parentId")),
         in_group=_boolean(raw.get("isSingleGroup")),
+        account=_text(raw.get("acctId")),
+        all_or_none=_boolean(raw.get("allOrNone")),
+        algo=_text(raw.get("strategy")) or "",
+        algo_parameters=parameters if isinstance(parameters, dict) else {},
+        manual=None if manual is None else _boolean(manual),
+        operator=_text(raw.get("extOperator")) or "",
+        allocation=_text(raw.get("allocationMethod")) or "",
+        customer=_text(raw.get("customerAccount")) or "",
     )
 
 
-def check_ticket(ticket: Ticket, contract: Contract | None, request_id: int) -> None:
-    """Raise the refusal that the gateway would answer with, if any."""
-    if contract is None:
-        raise business_error(f"no sec defs returned forSecDef reqId={request_id}")
-    if contract.sec_type == "IND" or not contract.is_us:
-        raise business_error("No trading permissions.")
-    allowed = _EVENT_TIMES_IN_FORCE if contract.is_event else TIMES_IN_FORCE
-    if ticket.tif not in allowed:
-        raise business_error(f"{ticket.tif} time in force is not supported for this order")
-    if ticket.quantity <= 0:
-        raise business_error("Invalid order quantity")
-    if ticket.quantity != int(ticket.quantity):
-        raise business_error(
-            f"The size, {ticket.quantity}, does not conform to the minimum variation of 1 for this contract."
-        )
-    if ticket.coid is not None and len(ticket.coid) > _LONGEST_COID:
-        raise business_error(f"Order couldn't be submitted: Local order ID={ticket.coid} is too long.")
-    if ticket.outside_rth and ticket.order_type == "MKT":
-        raise business_error("invalid order attribute : Outside Regular Trading Hours")
-    if contract.is_event:
-        _check_event(ticket)
-    _check_prices(ticket, contract)
+def _conid(raw: dict[str, Any]) -> tuple[int, str]:
+    """The contract, and the exchange of a direct route: `conidex` counts only where there is no `conid`."""
+    conid = whole(raw.get("conid"))
+    if conid:
+        return conid, ""
+    text, _, exchange = str(raw.get("conidex") or "").partition("@")
+    conid = whole(text)
+    if conid is None:
+        raise Refusal(400, "conid or conidex is required")
+    return conid, "" if exchange in ("", "SMART") else exchange
 
 
-def _check_event(ticket: Ticket) -> None:
-    if ticket.side != "BUY":
-        raise business_error("Sell orders are not allowed for this contract: buy the opposite side to close.")
-    if ticket.order_type != "LMT":
-        raise business_error("Only limit orders are allowed for this contract.")
+def _prices(raw: dict[str, Any], kind: Kind) -> dict[str, Decimal | None]:
+    price, aux = _decimal(raw.get("price")), _decimal(raw.get("auxPrice"))
+    if kind.has_limit and kind.has_trigger:
+        return {"price": price, "stop": aux}
+    if kind.has_trigger:
+        # A plain stop has its trigger where other orders have their limit; MIT is shown with it there or in auxPrice.
+        return {"stop": price if price is not None else aux}
+    if kind.trails:
+        return {"stop": price}
+    if kind.has_cap:
+        return {"price": price, "offset": aux}
+    return {"price": price if kind.has_limit else None}
 
 
-def _check_prices(ticket: Ticket, contract: Contract) -> None:
-    needed = []
-    if ticket.order_type in _LIMIT_TYPES:
-        needed.append(ticket.price)
-    if ticket.order_type in STOP_TYPES:
-        needed.append(ticket.stop)
-    for price in needed:
-        if price is None or price <= 0 or price % _CENT != 0:
-            raise business_error("Invalid order price fields")
-        if contract.is_event and not _EVENT_RANGE[0] <= price <= _EVENT_RANGE[1]:
-            raise business_error("Invalid order price fields")
+def _wrong_type() -> Refusal:
+    return Refusal(400, "orders request includes parameter with incorrect type")
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -132,13 +142,13 @@ def _decimal(value: Any) -> Decimal | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise Refusal(400, "orders request includes parameter with incorrect type")
+        raise _wrong_type()
     try:
         number = Decimal(str(value))
     except ArithmeticError:
-        raise Refusal(400, "orders request includes parameter with incorrect type") from None
+        raise _wrong_type() from None
     if not number.is_finite():
-        raise Refusal(400, "orders request includes parameter with incorrect type")
+        raise _wrong_type()
     return number
 
 

@@ -11,15 +11,18 @@ from exchanges.ibkr.simulator.tape import Touch
 
 STOCK_MARGIN = Decimal("0.5")
 """Initial margin of a stock position (Regulation T), the only margin rule here. Event contracts and options are paid
-in full."""
+in full, a future with a share of what it stands for."""
+FUTURE_MARGIN = Decimal("0.1")
 
 
 class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     """Money in USD. `market_value` is signed, `gross` is not."""
 
     cash: Decimal
+    """In all currencies."""
     stocks: Decimal
     options: Decimal
+    """And whatever else is held."""
     gross: Decimal
     margin: Decimal
     realized: Decimal
@@ -53,11 +56,25 @@ class Mark(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> Decimal:
+        return self.notional - self.holding.unpaid
+
+    @property
+    def notional(self) -> Decimal:
+        """What the position stands for: of a future more than it is worth."""
         return self.holding.position * self.price * self.contract.factor
 
     @property
+    def margin(self) -> Decimal:
+        return abs(self.notional) * margin_share(self.contract)
+
+    @property
     def unrealized(self) -> Decimal:
-        return self.value - self.holding.cost
+        return self.notional - self.holding.cost
+
+
+def margin_share(contract: Contract) -> Decimal:
+    """How much of a position's worth is tied up as margin."""
+    return {"STK": STOCK_MARGIN, "FUT": FUTURE_MARGIN}.get(contract.sec_type, Decimal(1))
 
 
 def marks(ledger: Ledger, catalogue: Catalogue, touch: Callable[[int], Touch | None]) -> list[Mark]:
@@ -72,19 +89,21 @@ def marks(ledger: Ledger, catalogue: Catalogue, touch: Callable[[int], Touch | N
     return rows
 
 
-def value_of(ledger: Ledger, rows: list[Mark], opening_equity: Decimal | None) -> Valuation:
-    """The account's figures. Without a known opening, the day starts at what is there now."""
+def value_of(ledger: Ledger, rows: list[Mark], opening_equity: Decimal | None, converted: Decimal = ZERO) -> Valuation:
+    """The account's figures. Without a known opening, the day starts at what is there now. `converted` is what other
+    currencies are worth."""
+    cash = ledger.cash + converted
     stocks = sum((row.value for row in rows if row.contract.sec_type == "STK"), ZERO)
     options = sum((row.value for row in rows if row.contract.sec_type != "STK"), ZERO)
     gross = sum((abs(row.value) for row in rows), ZERO)
-    margin = sum((abs(row.value) * (STOCK_MARGIN if row.contract.sec_type == "STK" else 1) for row in rows), ZERO)
+    margin = sum((row.margin for row in rows), ZERO)
     return Valuation(
-        cash=ledger.cash,
+        cash=cash,
         stocks=stocks,
         options=options,
         gross=gross,
         margin=margin,
         realized=sum((row.holding.realized for row in rows), ZERO),
         unrealized=sum((row.unrealized for row in rows if row.holding.position), ZERO),
-        opening_equity=ledger.cash + stocks + options if opening_equity is None else opening_equity,
+        opening_equity=cash + stocks + options if opening_equity is None else opening_equity,
     )
