@@ -102,7 +102,7 @@ class Teller:
         seen, error, down = self._why
         window = self._explaining(seen)
         if window is not None:
-            self._hush_up(window, down)
+            self._hush_up(window, seen, down)
             return self.tell()
         ended, self._hush = self._hush, None
         needs_person = seen in _FOR_A_PERSON or (seen is Seen.SIGNED_OUT and self._person_signs_in)
@@ -123,8 +123,8 @@ class Teller:
             return
         refusing = self._resets.refusing()
         token = self._token()
-        if self._hush is not None:
-            # a token that is refused in a reset is a part of it
+        if not token.action and (self._hush is not None or self._resets.hushing(grace=True) is not None):
+            # a token that is refused in a reset is a part of it, as long as nobody has to act
             token = msgspec.structs.replace(token, valid=True)
         what = "held until it is over" if self._hold else "refused until it is over, or the session was reset"
         picture = Picture(
@@ -155,14 +155,22 @@ class Teller:
             return None
         return self._resets.hushing(grace=not signed_out)
 
-    def _hush_up(self, window: ResetWindow, down: SessionTier) -> None:
-        """Put it down to the reset, unless something else was told before that has not been mended."""
-        if self.trouble is None or self._hush is not None:
-            known = self.trouble or Trouble(
-                down=down, cause="", action="it is expected, and tried again until it is over"
-            )
-            self._hush, self._said = window, Seen.NOTHING_YET
-            self.trouble = msgspec.structs.replace(known, cause=f"IBKR resets its servers: {window}")
+    def _hush_up(self, window: ResetWindow, seen: Seen, down: SessionTier) -> None:
+        """Put it down to the reset, unless something else was told before that is still so."""
+        if self._hush is None and self.trouble is not None and not self._is_past(seen):
+            return
+        known = self.trouble if self._hush is not None else None
+        if known is None:
+            known = Trouble(down=down, cause="", action="it is expected, and tried again until it is over")
+        self._hush, self._said = window, Seen.NOTHING_YET
+        self.trouble = msgspec.structs.replace(known, cause=f"IBKR resets its servers: {window}")
+
+    def _is_past(self, seen: Seen) -> bool:
+        """Whether what was told is no longer so, by what is seen now. What a person must mend stays until it is mended."""
+        if self._said is Seen.BLOCKED:
+            return seen is not Seen.BLOCKED
+        needs_person = self._said in _FOR_A_PERSON or (self._said is Seen.SIGNED_OUT and self._person_signs_in)
+        return not needs_person and self._said is not seen and self.in_a_row >= _CONVINCING
 
     def _put_safely(self, event: SessionState | Notice) -> None:
         """Who is told can't break the session."""

@@ -13,7 +13,8 @@ _LOOKS_AGAIN = 600.0
 class Person:
     """Signs in when told to, and approves on the phone; misses the requests of the given numbers (from 1).
 
-    A login in a downtime fails, as it does for anyone, and is tried again ten minutes later.
+    A login in a downtime fails, as it does for anyone, and is tried again ten minutes later; so is one that finds no page
+    because the upstream is away.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Person:
     async def _try(self) -> LoginPhase:
         if self._gateway.state.session.logged_in:
             return LoginPhase.SIGNED_IN
+        if self._gateway.state.upstream.is_silent:
+            return LoginPhase.MAINTENANCE
         phase = self._gateway.start_login()
         until = self._gateway.second_factor_until
         if phase is LoginPhase.WAITING and until is not None:

@@ -47,25 +47,26 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 def broken_promises(plan: Plan, gateway: Simulator, told: Told) -> list[str]:
     """One sentence for each; none when all were kept."""
-    truth, small = outages(plan, gateway)
+    found, small = outages(plan, gateway)
+    truth = merged(found)
     reported = told_outages(plan, told.states)
     return [
         *_counts(plan, gateway, told),
         *_each_told_once(plan, truth, reported),
         *_none_made_up(truth + small, reported),
-        *_no_repetition(told.states),
+        *_no_repetition(told.states, found + small),
     ]
 
 
 def outages(plan: Plan, gateway: Simulator) -> tuple[list[Interval], list[Interval]]:
-    """What the gateway went through, merged, and beside it what may have been noticed or not."""
+    """What the gateway went through, and beside it what may have been noticed or not."""
     found = [*_session_outages(plan, gateway)]
     found += [Interval(begin, end, "silence") for begin, end in plan.of("silence")]
     found += [Interval(begin, end, "429") for begin, end in boxes(gateway)]
     small = [Interval(begin, end + DETECTED, "restart") for begin, end in plan.of("restart")]
     small += [Interval(begin, begin + DETECTED, "no bridge") for begin, _ in plan.of("no_bridge")]
     small += [Interval(begin, begin + DETECTED, "tokens expired") for begin, _ in plan.of("expire_tokens")]
-    return _merged(found), small
+    return found, small
 
 
 def boxes(gateway: Simulator) -> list[tuple[int, int]]:
@@ -164,18 +165,20 @@ def _none_made_up(truth: Sequence[Interval], reported: Sequence[Interval]) -> It
             yield f"told, and nothing was there: {each}"
 
 
-def _no_repetition(states: Sequence[SessionState]) -> Iterator[str]:
+def _no_repetition(states: Sequence[SessionState], truth: Sequence[Interval]) -> Iterator[str]:
     for before, after in pairwise(states):
         if meaning(before) == meaning(after):
             yield f"told twice in a row: {after.reason or 'ready'}"
-    said: set[str] = set()
+    changes = [moment for outage in truth for moment in (outage.begin, outage.end)]
+    said: dict[str, int] = {}
     for state in states:
         if state.ready:
             said.clear()
-        elif (text := repr(meaning(state))) in said:
-            yield f"told again within one outage: {state.reason} ({Interval(state.time, state.time, 'at')})"
-        else:
-            said.add(text)
+            continue
+        before_at = said.get(text := repr(meaning(state)))
+        if before_at is not None and not any(before_at <= moment <= state.time for moment in changes):
+            yield f"told again, and nothing had changed: {Interval(before_at, state.time, state.reason)}"
+        said[text] = state.time
 
 
 def _session_outages(plan: Plan, gateway: Simulator) -> Iterator[Interval]:
@@ -193,12 +196,13 @@ def _session_outages(plan: Plan, gateway: Simulator) -> Iterator[Interval]:
         yield Interval(down[0], plan.end, down[1])
 
 
-def _merged(found: Sequence[Interval]) -> list[Interval]:
-    merged: list[Interval] = []
+def merged(found: Sequence[Interval]) -> list[Interval]:
+    """As few as possible: what overlaps is one."""
+    apart: list[Interval] = []
     for each in sorted(found, key=lambda interval: interval.begin):
-        if merged and each.begin <= merged[-1].end:
-            last = merged[-1]
-            merged[-1] = Interval(last.begin, max(last.end, each.end), f"{last.why}, {each.why}")
+        if apart and each.begin <= apart[-1].end:
+            last = apart[-1]
+            apart[-1] = Interval(last.begin, max(last.end, each.end), f"{last.why}, {each.why}")
         else:
-            merged.append(each)
-    return merged
+            apart.append(each)
+    return apart
