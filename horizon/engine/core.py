@@ -9,20 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from horizon.accounting import Ledger
+from horizon.accounting import Day, Ledger
 from horizon.engine.context import CoreContext
 from horizon.engine.held_back import HeldBack
 from horizon.engine.state import StateKeeper
 from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError, InvalidOrder
 from horizon.guards import Guard, check_again, check_all, with_kill_switch
+from horizon.guards.prices import mark, with_size
 from horizon.model import (
+    Account,
     AccountId,
     Bar,
     Book,
     CancelAsked,
     ClientOrderId,
     CoreEvent,
+    DayProfit,
     Fill,
     Instrument,
     KillSwitched,
@@ -67,6 +70,7 @@ class Core:
     ) -> None:
         self.strategy = strategy
         self.ledger = Ledger()
+        self._day = Day(self.ledger)
         self.timers = Timers()
         self.now = 0
         self.failure: BaseException | None = None
@@ -118,6 +122,8 @@ class Core:
         if type(event) is Quote:
             if event.receive_time > self.now:
                 self.now = event.receive_time
+                if self.now >= self._day.ends:
+                    self._turn_day()
             self._quotes[event.instrument] = event
             if self.failure is None and not self.stopped:
                 try:
@@ -200,6 +206,26 @@ class Core:
         low, high = desk.extremes(instrument, also=self._leaving) if desk else (Decimal(0), Decimal(0))
         return held + low, held + high
 
+    def unsettled(self, exchange: str, instrument: Instrument | None = None) -> list[Order]:
+        """Orders with which a guard reckons, those that are about to leave among them."""
+        desk = self._desks.get(exchange)
+        return desk.unsettled(instrument, also=self._leaving) if desk else []
+
+    def account(self, exchange: str) -> Account | None:
+        """The account that trades there, as it was read at the start."""
+        accounts = self.start.accounts if self.start else ()
+        return next((account for account in accounts if account.exchange == exchange), None)
+
+    def cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self.ledger.cash_at(exchange, currency)
+
+    def settled_cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self.ledger.settled_at(exchange, currency)
+
+    def day_profit(self) -> DayProfit:
+        """What the trading day has brought so far."""
+        return self._day.profit(self._mark)
+
     def unresolved(self, instrument: Instrument) -> bool:
         desk = self._desk_of(instrument)
         return desk is not None and desk.unresolved(instrument)
@@ -218,7 +244,7 @@ class Core:
     def submit(self, requests: Sequence[OrderRequest]) -> list[Order]:
         """Check and send as one call; if one of a group is refused here, none of it leaves."""
         desk = self._desk_for(requests)
-        complete = [desk.complete(request) for request in requests]
+        complete = [self._sized(desk.complete(request)) for request in requests]
         self._leaving = []
         for request in complete:
             refusal = self._refusal(request)
@@ -261,6 +287,11 @@ class Core:
             held.passed.append(request)
         return None
 
+    def _sized(self, request: OrderRequest) -> OrderRequest:
+        """An order for an amount of money with the size that limits reckon with, if it can be estimated."""
+        market = self._markets_by_id.get((request.exchange, request.market_id))
+        return request if market is None else with_size(request, self._quotes.get(request.instrument), market)
+
     def _refusal(self, request: OrderRequest) -> tuple[str, str] | None:
         """(rule, reason) when an order must not leave."""
         if self.stopped or self.failure is not None:
@@ -268,6 +299,9 @@ class Core:
         session = self._sessions.get(request.exchange)
         if session is not None and not session.ready and not session.holding:
             return "session", f"{request.exchange} can't take orders now: {session.reason}"
+        trades_on = self._desks[request.exchange].account_id
+        if request.account_id != trades_on:
+            return "account", f"the order is for account {request.account_id}, and this run trades on {trades_on}"
         market = self._markets_by_id.get((request.exchange, request.market_id))
         if market is None:
             return "market", f"{request.market_id} is not a market of this run: declare it in `markets`"
@@ -313,6 +347,7 @@ class Core:
             if other is not None:
                 self.ledger.pair(market, other)
         self.ledger.start(event.positions, event.accounts, event.known_fills)
+        self._day.start(event.time, event.positions, event.known_fills)
         for account in event.accounts:
             self._desks[account.exchange] = Desk(account.exchange, AccountId(account.account_id), event.run_id)
         if event.kill_switch:
@@ -413,6 +448,14 @@ class Core:
     def _advance(self, time: int) -> None:
         if time > self.now:
             self.now = time
+            if time >= self._day.ends:
+                self._turn_day()
+
+    def _turn_day(self) -> None:
+        self._day.turn(self.now, self._mark)
+
+    def _mark(self, name: Instrument) -> Decimal | None:
+        return mark(self, name)
 
     def _call(self, callback: Callable[..., None], *values: object) -> None:
         if self.failure is None and not self.stopped:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from horizon.guards import GuardView
-from horizon.model import Instrument, Market, OrderRequest, Quote
+from horizon.model import Account, DayProfit, Instrument, Market, Order, OrderRequest, Quote
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Send
 
@@ -30,6 +30,21 @@ class HeldBack:
 
     def position(self, instrument: Instrument) -> Decimal:
         return self._view.position(instrument)
+
+    def unsettled(self, exchange: str, instrument: Instrument | None = None) -> list[Order]:
+        return self._desk.unsettled(instrument, without=self._ids, also=self.passed)
+
+    def account(self, exchange: str) -> Account | None:
+        return self._view.account(exchange)
+
+    def cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self._view.cash(exchange, currency)
+
+    def settled_cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self._view.settled_cash(exchange, currency)
+
+    def day_profit(self) -> DayProfit:
+        return self._view.day_profit()
 
     def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
         held = self.position(instrument)

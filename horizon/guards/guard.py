@@ -1,10 +1,10 @@
 """What a guard is, what it may look at, and how several are asked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from horizon.model import Instrument, Market, OrderRequest, OrderSide, Quote
+from horizon.model import Account, DayProfit, Instrument, Market, Order, OrderRequest, OrderSide, Quote, plain
 
 
 class GuardView(Protocol):
@@ -19,7 +19,33 @@ class GuardView(Protocol):
     def quote(self, instrument: Instrument) -> Quote | None: ...
     def position(self, instrument: Instrument) -> Decimal: ...
     def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        """The lowest and the highest position, if every open or in-doubt order filled on the bad side."""
+        """The lowest and the highest position, if every open or in-doubt order filled on the bad side.
+
+        For a change of an order, as if what it has filled had not happened: its size is the total, fills included.
+        """
+        ...
+
+    def unsettled(self, exchange: str, instrument: Instrument | None = None) -> Sequence[Order]:
+        """Orders that can still fill, are in doubt or about to leave, or have fills that are not booked yet.
+
+        The ones that are asked about are not among them, nor is the order that a change takes the place of.
+        """
+        ...
+
+    def account(self, exchange: str) -> Account | None:
+        """The account that trades there, as it was read at the start."""
+        ...
+
+    def cash(self, exchange: str, currency: str) -> Decimal | None:
+        """Cash by booked fills, settled or not; None when the venue has not said what there was."""
+        ...
+
+    def settled_cash(self, exchange: str, currency: str) -> Decimal | None:
+        """What of it may be spent without waiting for a sale to settle."""
+        ...
+
+    def day_profit(self) -> DayProfit:
+        """What the trading day has brought so far, over all accounts of the run."""
         ...
 
 
@@ -27,7 +53,8 @@ class Guard(Protocol):
     """One limit. A guard holds no order state; what it counts it is told by `sent`.
 
     One whose answer depends on how many orders were counted says so with `counts_orders = True`: it is not asked again
-    about an order that was held back, because that order is among them.
+    about an order that was held back, because that order is among them. One that needs to know what was traded earlier
+    on the day of the start says so with `counts_the_day = True`.
     """
 
     @property
@@ -70,3 +97,13 @@ def reduces(request: OrderRequest, view: GuardView) -> bool:
 def is_exit(request: OrderRequest, view: GuardView) -> bool:
     """Whether the order leaves a position: it reduces one, or it waits for the entry it belongs to."""
     return request.parent is not None or request.protective or reduces(request, view)
+
+
+def unsized(request: OrderRequest) -> str | None:
+    """Why a cash quantity can't be compared with a limit on sizes, while nobody has estimated its size."""
+    if request.size > 0:
+        return None
+    return (
+        f"how much {plain(request.cash_quantity or request.size)} of money buy is not known, because there is no "
+        "price: subscribe to quotes, or give a size"
+    )

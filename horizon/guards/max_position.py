@@ -1,6 +1,6 @@
 """A limit on what is held of one instrument."""
 
-from horizon.guards.guard import GuardView
+from horizon.guards.guard import GuardView, unsized
 from horizon.guards.limits import positive
 from horizon.model import Number, OrderRequest, OrderSide, plain
 
@@ -19,6 +19,8 @@ class MaxPosition:
         self.limit = positive(limit, "the largest position")
 
     def check(self, request: OrderRequest, view: GuardView) -> str | None:
+        if (refusal := unsized(request)) is not None:
+            return refusal
         lowest, highest = view.worst_case(request.instrument)
         buys = request.order_side is OrderSide.BUY
         waits = request.parent is not None

@@ -1,6 +1,6 @@
 """A limit on the size of one order."""
 
-from horizon.guards.guard import GuardView
+from horizon.guards.guard import GuardView, unsized
 from horizon.guards.limits import positive
 from horizon.model import Number, OrderRequest, plain
 
@@ -14,6 +14,8 @@ class MaxSize:
         self.limit = positive(limit, "the largest size of an order")
 
     def check(self, request: OrderRequest, view: GuardView) -> str | None:
+        if (refusal := unsized(request)) is not None:
+            return refusal
         if request.size <= self.limit:
             return None
         return f"size {plain(request.size)} is above the limit of {plain(self.limit)} per order"

@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from horizon.errors import ConfigurationError
 from horizon.guards.guard import GuardView
+from horizon.guards.limits import whole
 from horizon.model import OrderRequest
 
 MINUTE = 60 * 1_000_000_000
@@ -16,9 +16,7 @@ class OrdersPerMinute:
     counts_orders = True
 
     def __init__(self, limit: int) -> None:
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ConfigurationError(f"expected a whole number of orders per minute, 1 or more, found {limit!r}")
-        self.limit = limit
+        self.limit = whole(limit, "orders per minute")
         self._left: deque[int] = deque(maxlen=limit)
 
     def check(self, request: OrderRequest, view: GuardView) -> str | None:

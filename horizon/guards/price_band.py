@@ -1,11 +1,11 @@
 """A limit on how far from the market a price may be."""
 
-import math
 from decimal import Decimal
 
 from horizon.guards.guard import GuardView, is_exit
 from horizon.guards.limits import positive
-from horizon.model import MarketKind, Number, OrderRequest, OrderSide, Quote, exact, plain
+from horizon.guards.prices import middle
+from horizon.model import MarketKind, Number, OrderRequest, OrderSide, plain
 
 
 class PriceBand:
@@ -26,30 +26,23 @@ class PriceBand:
         if request.price is None:
             return None
         leaves = is_exit(request, view)
-        middle = _middle(view.quote(request.instrument))
-        if middle is None:
+        mid = middle(view.quote(request.instrument))
+        if mid is None:
             if leaves:
                 return None
             return f"price {plain(request.price)} can't be compared with the market: there is no quote yet"
         market = view.market(request.instrument)
         event = market is not None and market.kind is MarketKind.EVENT
-        width = self.event_band if event and self.event_band is not None else self.fraction * abs(middle)
-        distance = request.price - middle
+        width = self.event_band if event and self.event_band is not None else self.fraction * abs(mid)
+        distance = request.price - mid
         if leaves:
             distance = max(distance if request.order_side is OrderSide.BUY else -distance, Decimal(0))
         if abs(distance) <= width:
             return None
         return (
-            f"price {plain(request.price)} is {plain(abs(distance))} away from the market at {plain(middle)}, "
+            f"price {plain(request.price)} is {plain(abs(distance))} away from the market at {plain(mid)}, "
             f"beyond the band of {plain(width)}"
         )
 
     def sent(self, request: OrderRequest, now: int) -> None:
         """Nothing to count."""
-
-
-def _middle(quote: Quote | None) -> Decimal | None:
-    if quote is None:
-        return None
-    sides = [exact(side) for side in (quote.bid, quote.ask) if side is not None and math.isfinite(side)]
-    return sum(sides, Decimal(0)) / len(sides) if sides else None

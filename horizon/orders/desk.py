@@ -21,6 +21,7 @@ from horizon.model import (
     Order,
     OrderReport,
     OrderRequest,
+    OrderSide,
     OrderStatus,
     VenueOrderId,
 )
@@ -59,7 +60,7 @@ class Desk:
         return replace(
             request,
             exchange=self.exchange,
-            account_id=self.account_id,
+            account_id=request.account_id or self.account_id,
             client_order_id=request.client_order_id or self.next_id(),
         )
 
@@ -199,6 +200,21 @@ class Desk:
         kept = self._live if instrument is None else self._by_instrument.get(instrument, {})
         return [order for order in kept.values() if order.is_open]
 
+    def unsettled(
+        self,
+        instrument: Instrument | None = None,
+        *,
+        without: Container[ClientOrderId] = (),
+        also: Sequence[OrderRequest] = (),
+    ) -> list[Order]:
+        """Orders that can still fill, are in doubt, or have fills that are not booked; changes at their worst.
+
+        `without` and `also` as for `extremes`.
+        """
+        kept = self._live if instrument is None else self._by_instrument.get(instrument, {})
+        leaving = [Order(request=each) for each in also if instrument in (None, each.instrument)]
+        return [self._at_worst(order) for key, order in kept.items() if key not in without] + leaving
+
     def unresolved(self, instrument: Instrument) -> bool:
         """Whether an order of this instrument is open, in doubt, or has reported fills that are not booked.
 
@@ -241,7 +257,7 @@ class Desk:
         certain = lowest = highest = ZERO
         exits: dict[str, tuple[Decimal, Decimal]] = {}
         leaving = [Order(request=request) for request in also if request.instrument == instrument]
-        for order in (*self._by_instrument.get(instrument, {}).values(), *leaving):
+        for order in (*map(self._at_worst, self._by_instrument.get(instrument, {}).values()), *leaving):
             sign = order.request.order_side.sign
             certain += (order.filled - order.booked) * sign
             signed = ZERO if order.client_order_id in without else order.remaining * sign
@@ -254,6 +270,19 @@ class Desk:
         lowest += sum((low for low, _ in exits.values()), ZERO)
         highest += sum((high for _, high in exits.values()), ZERO)
         return certain + lowest, certain + highest
+
+    def _at_worst(self, order: Order) -> Order:
+        """The order with the larger size and the more eager price of what it is and what a change makes of it.
+
+        Until the venue has agreed or refused, the change may have happened.
+        """
+        asked, own = self._changes.get(order.client_order_id), order.request
+        if asked is None:
+            return order
+        prices = [price for price in (own.price, asked.price) if price is not None]
+        eager = max if own.order_side is OrderSide.BUY else min
+        price = eager(prices) if own.price is not None else None
+        return replace(order, request=replace(own, size=max(own.size, asked.size), price=price))
 
     # -- asking the venue ----------------------------------------------------------------------------------------
 

@@ -8,14 +8,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
 
 from msgspec.structs import replace
 
-from horizon.accounting import Ledger
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, HorizonError, InvalidOrder, RecordingError, Refused
 from horizon.guards import Guard, check_all
+from horizon.guards.prices import with_size
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -29,11 +28,11 @@ from horizon.model import (
     OrderRequest,
     OrderStatus,
     Quote,
-    split_instrument,
 )
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.orders.execution import Executor
+from horizon.orders.moment import Books, Moment
 from horizon.ports import Journal, Venue, VenueEvent
 
 _logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class OrderService:
         self._journal = journal
         self._guards = guards
         self._clock = clock
-        self._ledger: Ledger | None = None
+        self._books: Books | None = None
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: list[OrderRequest] = []
@@ -76,11 +75,10 @@ class OrderService:
         """Send as one call. If one of a group is refused here, none of it leaves."""
         desk = self._desk
         complete = [desk.complete(request) for request in requests]
-        ledger = await self._started_ledger()
-        for request in complete:
-            await self._prepare(request)
+        books = await self._started_books()
+        complete = [await self._prepared(request) for request in complete]
         # from the check to the desk without waiting: no other order may come in between and use the same room
-        self._pass_guards(complete, ledger)
+        self._pass_guards(complete, books)
         orders = desk.submit(complete, self._clock.now())
         await self._carry_out()
         return [self.latest(order) for order in orders]
@@ -88,9 +86,9 @@ class OrderService:
     async def change(self, order: Order, changes: dict[str, object]) -> Order:
         """Change a working order; a size is the total, fills included."""
         request = replace(order.request, **changes)
-        ledger = await self._started_ledger()
-        await self._prepare(request)
-        self._check(request, ledger, replaces=order.client_order_id)
+        books = await self._started_books()
+        request = await self._prepared(request)
+        self._check(request, books, replaces=self.latest(order))
         if self._desk.change(order.client_order_id, request, self._clock.now()) is None:
             status = self.latest(order).status
             raise InvalidOrder(f"order {order.client_order_id} can't be changed: it is {status}", rule="replace")
@@ -158,8 +156,8 @@ class OrderService:
         if not self._desk.knows(fill):
             if fill.client_order_id is None:
                 self._unclaimed.append(fill)
-        elif self._ledger is not None:
-            booked = self._ledger.book(fill)
+        elif self._books is not None:
+            booked = self._books.ledger.book(fill)
             if booked is not None and booked.new:
                 self._desk.book(fill)
 
@@ -170,16 +168,26 @@ class OrderService:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    async def _started_ledger(self) -> Ledger:
-        if self._ledger is None:
+    async def _started_books(self) -> Books:
+        if self._books is None:
             account = self._desk.account_id
-            ledger = Ledger()
-            ledger.start(await self._venue.positions(account), [await self._venue.balances(account)])
-            self._ledger = self._ledger or ledger
-        return self._ledger
+            wanted = any(getattr(guard, "counts_the_day", False) for guard in self._guards)
+            # before the positions: what fills in between is in these, and is not this service's to book
+            known = await self._venue.fills(account) if wanted else ()
+            positions, balances = await self._venue.positions(account), await self._venue.balances(account)
+            self._books = self._books or Books(balances, positions, known, self._clock.now())
+        return self._books
 
-    async def _prepare(self, request: OrderRequest) -> None:
-        """Know the market, its rules and its quote. Raises InvalidOrder for what the venue would refuse."""
+    async def _prepared(self, request: OrderRequest) -> OrderRequest:
+        """The request once its market, rules and quote are known. Raises InvalidOrder for what the venue would refuse.
+
+        An order for an amount of money gets the size that limits reckon with.
+        """
+        if request.account_id != self._desk.account_id:
+            raise InvalidOrder(
+                f"the order is for account {request.account_id}, and this exchange trades on {self._desk.account_id}",
+                rule="account",
+            )
         market = self.markets.get(request.market_id)
         if market is None:
             market = await self._venue.market(MarketQuery(market_id=request.market_id))
@@ -188,24 +196,38 @@ class OrderService:
             name = market.instrument(request.side)
         except ValueError as error:
             raise InvalidOrder(str(error), rule="side") from None
-        self._venue.profile.check(request, market)
+        if request.cash_quantity is None:
+            self._venue.profile.check(request, market)
         for quote in await self._venue.quotes([name]):
             self.quotes[quote.instrument] = quote
+        sized = with_size(request, self.quotes.get(name), market)
+        if request.cash_quantity is not None:
+            self._venue.profile.check(sized, market)
+        return sized
 
-    def _pass_guards(self, requests: Sequence[OrderRequest], ledger: Ledger) -> None:
+    def _pass_guards(self, requests: Sequence[OrderRequest], books: Books) -> None:
         """A limit holds for a group as a whole: what was let through before counts."""
         now = self._clock.now()
         try:
             for request in requests:
-                self._check(request, ledger)
+                self._check(request, books)
                 for guard in self._guards:
                     guard.sent(request, now)
                 self._leaving.append(request)
         finally:
             self._leaving = []
 
-    def _check(self, request: OrderRequest, ledger: Ledger, *, replaces: ClientOrderId | None = None) -> None:
-        refusal = check_all(self._guards, request, _View(self, ledger, self._clock.now(), replaces))
+    def _check(self, request: OrderRequest, books: Books, *, replaces: Order | None = None) -> None:
+        moment = Moment(
+            self._desk,
+            books,
+            self.markets,
+            self.quotes,
+            now=self._clock.now(),
+            leaving=self._leaving,
+            replaces=replaces,
+        )
+        refusal = check_all(self._guards, request, moment)
         if refusal is not None:
             rule, reason = refusal
             self._desk.refuse(request, rule, reason, self._clock.now())
@@ -277,35 +299,3 @@ class OrderService:
         task = asyncio.get_running_loop().create_task(carry())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def extremes(self, instrument: Instrument, *, without: ClientOrderId | None) -> tuple[Decimal, Decimal]:
-        """What open and in-doubt orders could add, leaving one out."""
-        return self._desk.extremes(instrument, without=() if without is None else (without,), also=self._leaving)
-
-
-class _View:
-    """What guards may look at."""
-
-    def __init__(self, service: OrderService, ledger: Ledger, now: int, replaces: ClientOrderId | None) -> None:
-        self._service = service
-        self._replaces = replaces
-        self._ledger = ledger
-        self._now = now
-
-    @property
-    def now(self) -> int:
-        return self._now
-
-    def market(self, instrument: Instrument) -> Market | None:
-        return self._service.markets.get(split_instrument(instrument)[1])
-
-    def quote(self, instrument: Instrument) -> Quote | None:
-        return self._service.quotes.get(instrument)
-
-    def position(self, instrument: Instrument) -> Decimal:
-        return self._ledger.position(instrument)
-
-    def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
-        low, high = self._service.extremes(instrument, without=self._replaces)
-        held = self.position(instrument)
-        return held + low, held + high

@@ -1,6 +1,7 @@
 """Each guard: what it lets pass, what it refuses, and what the refusal says."""
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -20,12 +21,16 @@ from horizon.guards import (
     default_guards,
 )
 from horizon.model import (
+    Account,
+    Availability,
     ClientOrderId,
+    DayProfit,
     EventTerms,
     Instrument,
     Market,
     MarketId,
     MarketKind,
+    Order,
     OrderRequest,
     OrderSide,
     OrderType,
@@ -74,24 +79,51 @@ class View:
         lowest: str | None = None,
         highest: str | None = None,
         now: int = 0,
+        orders: Sequence[Order] = (),
+        account: Account | None = None,
+        cash: dict[str, Decimal] | None = None,
+        day: DayProfit | None = None,
+        availability: Availability = Availability.LIVE,
     ) -> None:
         self.now = now
         self._market = market
         self._quote = quote
         self._position = Decimal(position)
         self._worst = Decimal(lowest or position), Decimal(highest or position)
+        self._orders = orders
+        self._account = account
+        self._cash = cash or {}
+        self._day = day or DayProfit(ends=86_400 * SECOND, by_currency={})
+        self._availability = availability
 
     def market(self, instrument: Instrument) -> Market | None:
         return self._market
 
     def quote(self, instrument: Instrument) -> Quote | None:
-        return None if self._quote is None else Quote(instrument, 0, *self._quote)
+        if self._quote is None:
+            return None
+        return Quote(instrument, 0, *self._quote, availability=self._availability)
 
     def position(self, instrument: Instrument) -> Decimal:
         return self._position
 
     def worst_case(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
         return self._worst
+
+    def unsettled(self, exchange: str, instrument: Instrument | None = None) -> Sequence[Order]:
+        return [order for order in self._orders if instrument in (None, order.instrument)]
+
+    def account(self, exchange: str) -> Account | None:
+        return self._account
+
+    def cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self._cash.get(f"{currency} unsettled")
+
+    def settled_cash(self, exchange: str, currency: str) -> Decimal | None:
+        return self._cash.get(currency)
+
+    def day_profit(self) -> DayProfit:
+        return self._day
 
 
 def order(size: str = "1", price: str | None = "100", *, sell: bool = False, market: Market = SPY) -> OrderRequest:
