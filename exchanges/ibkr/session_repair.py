@@ -165,7 +165,7 @@ class Repair:
                     take = row.action is Action.TAKE_OVER
                     if not standing.ours:
                         await self._until_due(self._openings, error)
-                        self._taken += take
+                        self._taken += take and not standing.took
                     seen, error = await self._init(take=take, connected=standing.connected)
                     standing = msgspec.structs.replace(
                         standing, inits=standing.inits + 1, took=standing.took or take, taken=self._taken
@@ -259,6 +259,7 @@ class Repair:
 
     def _standing(self) -> Standing:
         return Standing(
+            opening=self.opening,
             doubt=self.doubt,
             recently_opened=self.doubt is not None and self._is_recent(self._remedied, self.doubt),
             compete=self._compete,
@@ -309,8 +310,10 @@ class Repair:
         except (VenueError, VenueUnavailable) as error:
             if not connected:
                 return Seen.INIT_FAILED, self._client.signed_out("no session")
+            remedy = "check that the user has the right to trade by the API, then open it again"
             return Seen.INIT_FAILED, BrokerageSessionDown(
-                f"the brokerage session could not be opened ({error}): it is tried again by itself"
+                f"the brokerage session could not be opened ({error}): "
+                f"{remedy if self.opening else 'it is tried again by itself'}"
             )
         # Some builds say established here before it is so: only the status is believed.
         return self.read_status(status) if status.competing else (Seen.NOTHING_YET, None)

@@ -38,6 +38,10 @@ def compete_of(value: object) -> Compete:
     )
 
 
+MOST_INITS: Final = 4
+"""How often `ssodh/init` is sent while somebody waits for the session: right after a sign-in it can be too early."""
+
+
 class Seen(StrEnum):
     """What was observed."""
 
@@ -78,13 +82,15 @@ class Action(StrEnum):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verdict depends on beside the observation. The first seven are of this repair."""
+    """What a verdict depends on beside the observation. The first eight are of this repair."""
 
     asked: int = 0
     """How often auth/status was answered."""
     inits: int = 0
     took: bool = False
     renewed: bool = False
+    opening: bool = False
+    """Somebody waits for the session to open."""
     connected: bool = False
     """As the latest status had it."""
     doubt: Doubt | None = None
@@ -120,6 +126,15 @@ def unopened(standing: Standing) -> bool:
 def being_opened(standing: Standing) -> bool:
     """`ssodh/init` was sent, and its effect may still come: some builds say established before it is so."""
     return standing.inits > 0 and standing.asked < MOST_QUESTIONS
+
+
+def too_early(standing: Standing) -> bool:
+    """`ssodh/init` failed, perhaps because the sign-in is young: whoever opens the session waits for the next one."""
+    return standing.opening and standing.inits < MOST_INITS
+
+
+def too_early_to_take(standing: Standing) -> bool:
+    return standing.took and too_early(standing)
 
 
 def own_old_session(standing: Standing) -> bool:
@@ -188,6 +203,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Seen.NOT_CONNECTED, always, Action.WAIT, _BROKERAGE, "1.4"),
     Row(Seen.INIT_FAILED, renewable_unconnected, Action.RENEW, _GATEWAY, "1.3"),
     Row(Seen.INIT_FAILED, unconnected, Action.WAIT, _GATEWAY, "1.3"),
+    Row(Seen.INIT_FAILED, too_early_to_take, Action.TAKE_OVER, _BROKERAGE, "1.3"),
+    Row(Seen.INIT_FAILED, too_early, Action.INIT, _BROKERAGE, "1.3"),
     Row(Seen.INIT_FAILED, always, Action.WAIT, _BROKERAGE, "1.3"),
     Row(Seen.NO_ACCOUNTS, always, Action.WAIT, _BROKERAGE, "3.2"),
     # another program of the same user

@@ -358,6 +358,13 @@ async def test_another_program_stays_a_rival_through_a_new_bearer(program: Progr
     assert (await program.init(new, compete=True))["established"] is True
 
 
+async def test_another_program_may_be_there_before_anybody_signs_in(program: Program) -> None:
+    program.client.gateway.compete()
+    bearer = await program.bearer()
+    assert (await program.init(bearer, compete=False))["competing"] is True
+    assert (await program.init(bearer, compete=True))["established"] is True
+
+
 @pytest.mark.parametrize(("rule", "established"), [("waits", False), ("shares", True)])
 async def test_the_next_bearer_may_find_no_session_or_the_same_one(
     start_gateway: Any, rule: Any, established: bool

@@ -187,3 +187,7 @@ async def test_an_address_that_the_venue_sees_otherwise_is_told_with_both() -> N
     assert isinstance(error, ConfigurationError)
     assert "127.0.0.1" in str(error)
     assert "198.51.100.9" in str(error)
+
+
+async def test_an_exchange_opens_although_the_first_init_comes_too_early() -> None:
+    assert await exchange_opens(user(), too_early=5) is None

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from exchanges.ibkr.session import KEEP_ALIVE_SECONDS, SHORTEST_PAUSE, is_live
+from exchanges.ibkr.session_table import MOST_INITS
 from exchanges.ibkr.wire.orders import LiveOrders
 from horizon.errors import (
     BrokerageSessionDown,
@@ -114,6 +115,36 @@ async def test_a_logged_out_gateway_needs_a_person(make_session: MakeSession, in
     [state] = setup.states
     assert [tier.up for tier in state.tiers] == [True, False, False, False]
     assert "sign in at" in state.tiers[1].action
+
+
+TOO_EARLY = (500, {"error": "failed to generate sso dh token"})
+
+
+async def test_opening_waits_for_an_init_that_was_too_early(make_session: MakeSession) -> None:
+    setup = make_session()
+    setup.venue.answers["/iserver/auth/status"] = [IDLE]
+    setup.venue.answers["/iserver/auth/ssodh/init"] = [TOO_EARLY, TOO_EARLY]
+    await setup.open()
+    assert setup.venue.count("/iserver/auth/ssodh/init") == 3
+    assert setup.clock.monotonic() > SHORTEST_PAUSE
+    assert setup.ready == [True]
+
+
+async def test_a_take_over_that_was_too_early_is_a_take_over_again(make_session: MakeSession) -> None:
+    setup = make_session(compete="once")
+    setup.venue.answers["/iserver/auth/status"] = [{**UP, "competing": True}]
+    setup.venue.answers["/iserver/auth/ssodh/init"] = [TOO_EARLY]
+    await setup.open()
+    assert [body["compete"] for body in setup.venue.bodies_of("/iserver/auth/ssodh/init")] == [True, True]
+
+
+async def test_a_user_without_the_right_is_told_so_after_a_few_attempts(make_session: MakeSession) -> None:
+    setup = make_session()
+    setup.venue.usual["/iserver/auth/status"] = IDLE
+    setup.venue.usual["/iserver/auth/ssodh/init"] = TOO_EARLY
+    with pytest.raises(BrokerageSessionDown, match="check that the user has the right to trade by the API"):
+        await setup.open()
+    assert setup.venue.count("/iserver/auth/ssodh/init") == MOST_INITS
 
 
 async def test_a_401_before_anything_else_needs_a_person(make_session: MakeSession) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from exchanges.ibkr.session_table import (
+    MOST_INITS,
     MOST_QUESTIONS,
     TABLE,
     Action,
@@ -48,6 +49,9 @@ CASES: list[tuple[Seen, dict[str, Any], Action, SessionTier | None]] = [
     (Seen.NOT_CONNECTED, {"asked": 2, "inits": 1}, Action.ASK, BROKERAGE),
     (Seen.NOT_CONNECTED, {"asked": MOST_QUESTIONS, "inits": 1}, Action.WAIT, BROKERAGE),
     (Seen.INIT_FAILED, {"connected": True}, Action.WAIT, BROKERAGE),
+    (Seen.INIT_FAILED, {"connected": True, "opening": True, "inits": 1}, Action.INIT, BROKERAGE),
+    (Seen.INIT_FAILED, {"connected": True, "opening": True, "inits": 1, "took": True}, Action.TAKE_OVER, BROKERAGE),
+    (Seen.INIT_FAILED, {"connected": True, "opening": True, "inits": MOST_INITS}, Action.WAIT, BROKERAGE),
     (Seen.INIT_FAILED, {}, Action.WAIT, GATEWAY),
     (Seen.INIT_FAILED, OAUTH, Action.RENEW, GATEWAY),
     (Seen.INIT_FAILED, {**OAUTH, "renewed": True}, Action.WAIT, GATEWAY),

@@ -151,6 +151,9 @@ class SsoSessions:
         session.life.note("gateway", up=True, cause="a program signed in")
         if user in self._newest:
             self._supersede(self._newest[user], session)
+        elif not isinstance(newest, SsoSession):
+            # Another program may have been there before anybody signed in here.
+            session.other = newest.other
         holder = self._holders.get(user)
         if holder is not None and holder.established:
             self._meet(session, holder)
