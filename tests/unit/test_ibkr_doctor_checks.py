@@ -18,8 +18,8 @@ from exchanges.ibkr.doctor.market_data import data_checks
 from exchanges.ibkr.doctor.session import clock_check, reset_check, session_checks
 from exchanges.ibkr.rates import rates_file
 from exchanges.ibkr.session_look import look
-from horizon.cli.ibkr.status import StatusView, as_json
 from horizon.cli.ibkr.status_table import age_text
+from horizon.cli.ibkr.status_view import StatusView, as_json
 from horizon.clock import NANOSECONDS, to_nanoseconds
 
 NOW = 1_700_000_000 * NANOSECONDS

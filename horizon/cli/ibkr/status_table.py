@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from exchanges.ibkr.certificate_look import CertificateLook
     from exchanges.ibkr.resets import ResetWindow
     from exchanges.ibkr.session_look import Look
-    from horizon.cli.ibkr.status import StatusView
+    from horizon.cli.ibkr.status_view import StatusView
     from horizon.net.rates import Budget
 
 _COMPETING = {True: "yes, another program of the same user", False: "no", None: "not known"}
