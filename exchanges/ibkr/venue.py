@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 
 from exchanges.ibkr.account import AccountReader
 from exchanges.ibkr.away import Holdings
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import Policy, Ticket
+from exchanges.ibkr.conversation import Conversation
 from exchanges.ibkr.forecastex import Forecasts
 from exchanges.ibkr.mapping.choice import only
 from exchanges.ibkr.mapping.contracts import ContractFacts, is_event
 from exchanges.ibkr.market_data import MarketData
 from exchanges.ibkr.markets import Markets
-from exchanges.ibkr.orders import Orders
-from exchanges.ibkr.profile import PROFILE, IbkrProfile
+from exchanges.ibkr.orders import OrderFinder, Orders, Previews, SentOrders
+from exchanges.ibkr.profile import PROFILE, IbkrProfile, check_not_expired, gtc_ends
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.stream import OrderStream
@@ -36,7 +38,9 @@ from horizon.model import (
     OrderRequest,
     OrderType,
     Position,
+    Preview,
     Quote,
+    TimeInForce,
     instrument,
 )
 from horizon.ports import Capabilities, Confirm, PutVenueEvent
@@ -69,15 +73,16 @@ class IbkrVenue:
             client, clock, exchange=name, prepare=self.markets.prepare, tell=session.data_seen
         )
         self._account = AccountReader(client, clock, session, selection, self.markets.facts, exchange=name)
-        self._orders = Orders(
-            client,
-            clock,
-            selection,
-            _Surroundings(self.markets, self.market_data, self._account, clock),
-            exchange=name,
-            policy=policy or Policy(),
+        surroundings = _Surroundings(self.markets, self.market_data, self._account, clock)
+        sent = SentOrders()
+        self.conversation = Conversation(
+            client, clock, exchange=name, policy=policy or Policy(), ticket=surroundings.ticket
         )
-        self._stream = OrderStream(self._orders.todays_orders, self._account.fills, clock, exchange=name)
+        self._finder = OrderFinder(client, clock, selection, surroundings, sent, exchange=name)
+        self._orders = Orders(client, clock, selection, self.conversation, self._finder, sent, exchange=name)
+        self._previews = Previews(client, selection, self.conversation, exchange=name)
+        self._announced: date | None = None
+        self._stream = OrderStream(self._finder.todays_orders, self._account.fills, clock, exchange=name)
         # In this order: a new session has forgotten searches, streams and warm caches.
         session.on_established.extend((self._forget, self._catch_up, self.market_data.restore))
 
@@ -143,11 +148,28 @@ class IbkrVenue:
         return await self.market_data.quotes(instruments)
 
     async def place(self, group: Sequence[OrderRequest], confirm: Confirm) -> Sequence[OrderReport]:
+        self._check_expiry(group)
+        self._announce_gtc(group)
         await self._see_prices(group)
         return await self._orders.place(group, confirm)
 
     async def replace(self, order: Order, request: OrderRequest, confirm: Confirm) -> OrderReport:
+        self._check_expiry([request])
         return await self._orders.replace(order, request, confirm)
+
+    async def preview(self, group: Sequence[OrderRequest]) -> Preview:
+        """What an order or a bracket would cost; nothing is sent to a market and no question is answered."""
+        first = group[0]
+        contracts = await self.markets.facts([request.market_id for request in group])
+        # the estimate needs the market's data to be there
+        await self._read_quotes([instrument(self._name, each.market_id, each.side) for each in group])
+        accounts = {account.account_id: account.currency for account in await self._account.accounts()}
+        return await self._previews.preview(
+            group,
+            first.account_id,
+            currency=contracts[first.market_id].currency,
+            account_currency=accounts.get(first.account_id, ""),
+        )
 
     async def withdraw(self, order: Order) -> OrderReport:
         return await self._orders.withdraw(order)
@@ -159,10 +181,10 @@ class IbkrVenue:
 
         A child of a bracket that an earlier process placed is found only with its `request`.
         """
-        return await self._orders.find_order(account_id, client_order_id, request)
+        return await self._finder.find_order(account_id, client_order_id, request)
 
     async def open_orders(self, account_id: AccountId) -> Sequence[OrderReport]:
-        return await self._orders.open_orders(account_id)
+        return await self._finder.open_orders(account_id)
 
     async def fills(self, account_id: AccountId, days: int = 1) -> Sequence[Fill]:
         return await self._account.fills(account_id, days)
@@ -210,16 +232,33 @@ class IbkrVenue:
             for request in group
             if request.order_type is OrderType.MARKET and ticket.fresh_quote(request.market_id) is None
         ]
-        if not unseen:
-            return
+        if unseen:
+            await self._read_quotes(unseen)
+
+    async def _read_quotes(self, instruments: Sequence[Instrument]) -> None:
         try:
-            await self.market_data.read(unseen)
+            await self.market_data.read(list(dict.fromkeys(instruments)))
         except HorizonError as error:
             # The order may still go through unasked; without a quote the policy refuses a prompt.
-            self._tell(f"no quote before a market order: {error}")
+            self._tell(f"no quote before an order: {error}")
 
-    def _tell(self, text: str) -> None:
-        self._put(Notice(exchange=self._name, time=self._clock.now(), level=NoticeLevel.WARNING, text=text))
+    def _check_expiry(self, group: Sequence[OrderRequest]) -> None:
+        for request in group:
+            market = self.markets.known(request.market_id)
+            if market is not None:
+                check_not_expired(market, self._clock.now())
+
+    def _announce_gtc(self, group: Sequence[OrderRequest]) -> None:
+        """Say once until when a GTC order lives, because the venue ends it by itself."""
+        if all(request.time_in_force is not TimeInForce.GTC for request in group):
+            return
+        ends = gtc_ends(self._clock.now())
+        if ends != self._announced:
+            self._announced = ends
+            self._tell(f"GTC orders that are sent now are cancelled by the venue after {ends}", NoticeLevel.INFO)
+
+    def _tell(self, text: str, level: NoticeLevel = NoticeLevel.WARNING) -> None:
+        self._put(Notice(exchange=self._name, time=self._clock.now(), level=level, text=text))
 
     async def _forget(self) -> None:
         self.markets.forget()
@@ -264,6 +303,7 @@ class _Surroundings:
             now=self._clock.now(),
             quotes={market_id: quote for market_id, quote in quotes.items() if quote is not None},
             multipliers={market_id: market.multiplier for market_id, market in known.items() if market is not None},
+            cash_quantity=any(request.cash_quantity is not None for request in requests),
         )
 
     async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> Sequence[Fill]:

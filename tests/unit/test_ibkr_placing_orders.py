@@ -286,13 +286,13 @@ async def test_five_questions_in_a_row_are_answered(host: Any, venue: IbkrVenue)
     assert [prompt.hop for prompt in answers.prompts] == [1, 2, 3, 4, 5]
 
 
-async def test_the_sixth_question_is_declined_without_asking(host: Any, venue: IbkrVenue):
+async def test_the_sixth_question_is_put_on_record_and_declined_whatever_is_said(host: Any, venue: IbkrVenue):
     host.on(PLACE, [question()])
     host.on(REPLY, *[[question()] for _ in range(LAST_HOP)], {"error": "Order not confirmed "})
     answers = Answers(True)
     with pytest.raises(ConfirmationRefused):
         await place(venue, request(), confirm=answers)
-    assert len(answers.prompts) == LAST_HOP
+    assert [prompt.advised for prompt in answers.prompts] == [True] * LAST_HOP + [False]
     assert [call.body["confirmed"] for call in host.seen(REPLY)] == [True] * LAST_HOP + [False]
 
 
@@ -445,8 +445,19 @@ async def test_an_acknowledged_cancel_is_pending_and_not_done(host: Any, venue: 
 async def test_a_cancel_of_what_is_gone_is_refused(host: Any, answer: Any, venue: IbkrVenue):
     host.on(CANCEL, answer)
     order = Order(request=request(), venue_order_id=VenueOrderId("1370093239"), status=OrderStatus.WORKING)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=r"knows no order 1370093239, so|order 1370093239 is over at the venue, so"):
         await venue.withdraw(order)
+
+
+async def test_a_change_of_a_filled_order_says_so_and_of_another_what_the_venue_says(host: Any, venue: IbkrVenue):
+    order = Order(request=request(), venue_order_id=VenueOrderId("1370093239"), status=OrderStatus.WORKING)
+    for answer, said in (
+        ({"error": "Order is filled"}, "is over at the venue, so it can't be changed"),
+        ([{"order_id": "-1", "order_status": "Failed", "text": "No."}], "which stays as it was: No"),
+    ):
+        host.on(CHANGE, answer)
+        with pytest.raises(Refused, match=said):
+            await venue.replace(order, request(price="600.02"), Answers())
 
 
 async def test_a_cancel_without_the_venues_id_looks_it_up_first(host: Any, venue: IbkrVenue):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from exchanges.ibkr.mapping import contracts, orders, portfolio, quotes, replies, trades
+from exchanges.ibkr.mapping.echoes import request_of
 from exchanges.ibkr.wire.accounts import PortfolioAccount
 from exchanges.ibkr.wire.contracts import ContractInfo, TradingSchedule
 from exchanges.ibkr.wire.market_data import SnapshotFields, SnapshotRow
@@ -136,7 +137,7 @@ def test_a_filled_market_order_row(samples: Path):
         1,
         Decimal("317.56"),
     )
-    request = orders.request_of(row, SPY, exchange="ibkr")
+    request = request_of(row, SPY, exchange="ibkr")
     assert request is not None
     assert (request.order_type, request.price, request.time_in_force) == (OrderType.MARKET, None, TimeInForce.DAY)
 
@@ -152,7 +153,7 @@ def test_an_expired_order_row(samples: Path):
 def test_a_bracket_and_an_oca_group_row_by_row(samples: Path):
     rows = decoded(samples, "conduit__Orders__GET-live-orders-bracket-oca", LiveOrders).orders
     refs = {str(row.orderId): row.order_ref for row in rows if row.order_ref}
-    requests = [orders.request_of(row, SPY, exchange="ibkr", refs=refs) for row in rows]
+    requests = [request_of(row, SPY, exchange="ibkr", refs=refs) for row in rows]
     assert all(request is not None for request in requests)
     entry, profit, stop, *oca = (request for request in requests if request is not None)
     assert (entry.price, entry.parent, entry.client_order_id) == (1, None, "conduit-bracket-001")

@@ -6,8 +6,20 @@ quantities), and the order itself agrees. A prompt that quotes a numeric limit i
 accepted only where the user opted in for that id together with a stricter limit of their own.
 """
 
-from exchanges.ibkr.confirmations.policy import LAST_HOP, Advice, Policy
+from exchanges.ibkr.confirmations.policy import LAST_HOP, Advice, Answer, Decide, Policy
 from exchanges.ibkr.confirmations.table import TABLE, Default, Rule
 from exchanges.ibkr.confirmations.ticket import FRESH_SECONDS, OptIn, Ticket
 
-__all__ = ["FRESH_SECONDS", "LAST_HOP", "TABLE", "Advice", "Default", "OptIn", "Policy", "Rule", "Ticket"]
+__all__ = [
+    "FRESH_SECONDS",
+    "LAST_HOP",
+    "TABLE",
+    "Advice",
+    "Answer",
+    "Decide",
+    "Default",
+    "OptIn",
+    "Policy",
+    "Rule",
+    "Ticket",
+]

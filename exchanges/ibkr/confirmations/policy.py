@@ -1,7 +1,7 @@
 """Judges a prompt by the table, the order and the user's opt-ins."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from exchanges.ibkr.confirmations.table import TABLE, Default, Rule
 from exchanges.ibkr.confirmations.ticket import OptIn, Ticket
 from horizon.errors import ConfigurationError
+from horizon.ports import Prompt
 
 LAST_HOP: Final = 5
 """Prompts follow each other; chains of three have been seen. The sixth is answered no."""
@@ -23,6 +24,16 @@ _QUOTES_A_LIMIT: Final = re.compile(
 _ABOUT_CASH: Final = frozenset({"o10164", "o10223"})
 
 
+Answer = bool | str | None
+"""Yes or no, or the option to choose among those that the prompt offers; None leaves it to the table."""
+
+Decide = Callable[[Prompt], Awaitable[Answer] | Answer]
+"""A user's own function. It sees what the table advises."""
+
+_PRICE_ALGO: Final = "p12"
+_DO_NOT_USE: Final = "do not use"
+
+
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """The policy's answer to one prompt, with its reason."""
 
@@ -34,11 +45,12 @@ class Policy:
     """Answers prompts by the table, plus the ids for which the user opted in.
 
     `accept` maps a message id to the limit under which it may be accepted; text in place of an `OptIn` is the reason
-    alone, which is enough only for ids that are no fat-finger stop. Raises ConfigurationError for an id that the
-    table does not know or never accepts.
+    alone, which is enough only for ids that are no fat-finger stop. `decide` is a function of the user's own that has
+    the last word. Raises ConfigurationError for an id that the table does not know or never accepts.
     """
 
-    def __init__(self, accept: Mapping[str, OptIn | str] | None = None) -> None:
+    def __init__(self, accept: Mapping[str, OptIn | str] | None = None, *, decide: Decide | None = None) -> None:
+        self.decide = decide
         self._accept = {
             message_id: OptIn(because=value) if isinstance(value, str) else value
             for message_id, value in (accept or {}).items()
@@ -63,6 +75,16 @@ class Policy:
         if stray := _unexplained(message_ids, messages):
             return _no(f"no known message id explains this text: {_short(stray)}")
         return Advice(accepted=True, reason="; ".join(reasons))
+
+    def option(self, message_id: str, options: Sequence[str]) -> str | None:
+        """What to choose where the venue offers options in place of yes and no; None for none of them.
+
+        Only one such prompt has an answer that leaves the order as it was asked for: not to use the price-management
+        algorithm.
+        """
+        if message_id != _PRICE_ALGO:
+            return None
+        return next((name for name in options if _DO_NOT_USE in name.casefold()), None)
 
     def suppressible(self, message_ids: Sequence[str]) -> tuple[str, ...]:
         """The ids, checked: prompts that the venue need not ask because the answer would be yes whatever they say.

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from exchanges.ibkr.mapping.echoes import order_type_of
 from exchanges.ibkr.mapping.numbers import conid_text
-from exchanges.ibkr.mapping.orders import order_type_of, price_of, report
+from exchanges.ibkr.mapping.orders import price_of, report
 from exchanges.ibkr.wire.orders import OrderRow
 from horizon.errors import VenueUnavailable
 from horizon.model import ClientOrderId, OrderRequest
@@ -26,14 +27,17 @@ def find_row(rows: Sequence[OrderRow], client_order_id: ClientOrderId, request: 
     parent = by_reference(rows, request.parent)
     if parent is None:
         return None
-    price = request.price if request.price is not None else request.stop_price
+    price = request.limit if request.limit is not None else request.stop_price
+    if request.order_type.trails:
+        # its row shows where the trigger has moved to
+        price = None
     found = [
         row
         for row in rows
         if conid_text(row.parentId) == str(parent.orderId)
         and row.side == request.order_side
         and order_type_of(row) in (None, request.order_type)
-        and price_of(row) in (None, price)
+        and (price is None or price_of(row) in (None, price))
     ]
     if len(found) > 1:
         raise VenueUnavailable(
