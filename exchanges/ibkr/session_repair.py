@@ -232,9 +232,10 @@ class Repair:
         if not missing:
             return Seen.ESTABLISHED, None
         seen = Seen.NOT_ESTABLISHED if status.authenticated or status.connected else Seen.NOT_CONNECTED
+        lasting = f"; if that lasts, sign in again at {self._client.base_url}"
         return seen, BrokerageSessionDown(
-            f"the brokerage session is not {' and not '.join(missing)}{because}: it is opened again by itself; if that "
-            f"lasts, sign in again at {self._client.base_url}"
+            f"the brokerage session is not {' and not '.join(missing)}{because}: it is opened again by itself"
+            f"{lasting if self._client.auth.person_signs_in else ''}"
         )
 
     def seen_in(self, error: HorizonError) -> Seen:

@@ -197,6 +197,17 @@ async def test_a_competitor_that_was_there_before_the_renewal_is_not_put_out(mak
 # -- the sign-in ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("auth", [None, Tokens()])
+async def test_only_where_a_person_signs_in_is_it_advised_to_sign_in_again(
+    make_session: MakeSession, auth: Tokens | None
+) -> None:
+    setup = make_session(auth=auth)
+    await setup.open()
+    setup.venue.usual |= {STATUS: IDLE, TICKLE: tickle(IDLE), INIT: IDLE}
+    await setup.clock.sleep(2 * KEEP_ALIVE_SECONDS)
+    assert ("sign in again at" in setup.states[-1].reason) == (auth is None)
+
+
 async def test_a_401_on_tickle_renews_the_token_at_once(make_session: MakeSession) -> None:
     auth = Tokens()
     setup = make_session(auth=auth)
