@@ -29,6 +29,7 @@ from horizon.model import (
     OrderReport,
     OrderRequest,
     Position,
+    Preview,
     Quote,
     SessionState,
 )
@@ -36,7 +37,7 @@ from horizon.observe.notify import Notifier, Notify
 from horizon.orders.claim import Claim, refuse_if_owned
 from horizon.orders.execution import Executor
 from horizon.orders.service import CANCEL_WAIT, OrderService
-from horizon.ports import Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
+from horizon.ports import AsksQuestions, Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
 
 _logger = logging.getLogger(__name__)
 _LEVELS = {NoticeLevel.INFO: logging.INFO, NoticeLevel.WARNING: logging.WARNING, NoticeLevel.ERROR: logging.ERROR}
@@ -235,6 +236,14 @@ class Exchange:
         """Everything the account holds."""
         return await self._open_venue().positions(self._one_of(account_id))
 
+    async def preview(self, request: OrderRequest | Sequence[OrderRequest]) -> Preview:
+        """What an order or a bracket would cost, and what it would do to the margin, in numbers.
+
+        Nothing is sent to a market. Raises InvalidOrder as `submit` would, Refused when the venue gives no estimate,
+        and ConfigurationError at a venue that has none.
+        """
+        return await self._service().preview([request] if isinstance(request, OrderRequest) else request)
+
     # -- trading -------------------------------------------------------------------------------------------------
 
     async def submit(self, request: OrderRequest) -> Order:
@@ -285,6 +294,12 @@ class Exchange:
         if account.is_live is not False:
             kind = "a live account" if account.is_live else "not known to be a paper account"
             raise ConfigurationError(f"{account.account_id} is {kind}: this version trades on paper accounts only")
+
+    async def refuse_open_prompt(self) -> None:
+        """Answer the question that the venue has open with no, so that cancels can follow at once. For whoever stops
+        trading; a venue that asks nothing has nothing open."""
+        if isinstance(self._venue, AsksQuestions):
+            await self._venue.refuse_open_prompt()
 
     # -- for the engine ------------------------------------------------------------------------------------------
 

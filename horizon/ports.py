@@ -5,7 +5,7 @@ These are the shapes that the engine relies on. A venue sends once and keeps no 
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -26,6 +26,7 @@ from horizon.model import (
     OrderRequest,
     OrderType,
     Position,
+    Preview,
     PromptAnswered,
     Quote,
     SessionState,
@@ -157,6 +158,27 @@ class Venue(Protocol):
 
     def watch(self, account_id: AccountId, *, orders: bool, fills: bool) -> None:
         """Say whether order changes and fills of an account are expected, for venues that must be polled for them."""
+        ...
+
+
+@runtime_checkable
+class PreviewsOrders(Protocol):
+    """A venue that says what an order would cost. Venues that can't do not have this."""
+
+    async def preview(self, group: Sequence[OrderRequest]) -> Preview:
+        """The estimate for one order or one bracket. Nothing is sent to a market, and no question is answered."""
+        ...
+
+
+@runtime_checkable
+class AsksQuestions(Protocol):
+    """A venue that asks before it takes an order."""
+
+    async def refuse_open_prompt(self) -> None:
+        """Answer the question that is open with no, at once, and return when nothing is open any more.
+
+        Orders that wait behind it are refused unsent.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ from exchanges.ibkr.profile import PROFILE, IbkrProfile, check_not_expired, gtc_
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.stream import OrderStream
+from exchanges.ibkr.wire.orders import PlaceRow
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, HorizonError
 from horizon.model import (
@@ -75,12 +76,12 @@ class IbkrVenue:
         self._account = AccountReader(client, clock, session, selection, self.markets.facts, exchange=name)
         surroundings = _Surroundings(self.markets, self.market_data, self._account, clock)
         sent = SentOrders()
-        self.conversation = Conversation(
+        self._conversation = Conversation(
             client, clock, exchange=name, policy=policy or Policy(), ticket=surroundings.ticket
         )
         self._finder = OrderFinder(client, clock, selection, surroundings, sent, exchange=name)
-        self._orders = Orders(client, clock, selection, self.conversation, self._finder, sent, exchange=name)
-        self._previews = Previews(client, selection, self.conversation, exchange=name)
+        self._orders = Orders(client, clock, selection, self._conversation, self._finder, sent, exchange=name)
+        self._previews = Previews(client, selection, self._conversation, exchange=name)
         self._announced: date | None = None
         self._stream = OrderStream(self._finder.todays_orders, self._account.fills, clock, exchange=name)
         # In this order: a new session has forgotten searches, streams and warm caches.
@@ -173,6 +174,19 @@ class IbkrVenue:
 
     async def withdraw(self, order: Order) -> OrderReport:
         return await self._orders.withdraw(order)
+
+    async def refuse_open_prompt(self) -> None:
+        """Answer the question that is open with no, and wait until nothing is open: then cancels leave at once."""
+        await self._conversation.refuse_open_prompt()
+
+    async def answer_notification(
+        self, row: PlaceRow, client_order_id: ClientOrderId, account_id: AccountId, confirm: Confirm
+    ) -> OrderReport:
+        """Answer a prompt with options that came as a notification, by the same policy as any other.
+
+        `row` is the notification, which has the fields of a row of a placing answer.
+        """
+        return await self._orders.answer_notification(row, client_order_id, account_id, confirm)
 
     async def find_order(
         self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None

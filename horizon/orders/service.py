@@ -27,13 +27,14 @@ from horizon.model import (
     OrderReport,
     OrderRequest,
     OrderStatus,
+    Preview,
     Quote,
 )
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.orders.execution import Executor
 from horizon.orders.moment import Books, Moment
-from horizon.ports import Journal, Venue, VenueEvent
+from horizon.ports import Journal, PreviewsOrders, Venue, VenueEvent
 
 _logger = logging.getLogger(__name__)
 _KEPT_FILLS = 1_000
@@ -82,6 +83,14 @@ class OrderService:
         orders = desk.submit(complete, self._clock.now())
         await self._carry_out()
         return [self.latest(order) for order in orders]
+
+    async def preview(self, requests: Sequence[OrderRequest]) -> Preview:
+        """What the orders would cost. Raises InvalidOrder as `submit` would, before guards, and ConfigurationError for
+        a venue without previews."""
+        if not isinstance(self._venue, PreviewsOrders):
+            raise ConfigurationError(f"{self._venue.name} has no previews of orders: its fees are in its profile")
+        complete = [self._desk.complete(request) for request in requests]
+        return await self._venue.preview([await self._prepared(request) for request in complete])
 
     async def change(self, order: Order, changes: dict[str, object]) -> Order:
         """Change a working order; a size is the total, fills included."""

@@ -7,6 +7,7 @@ from exchanges.ibkr.client import Client
 from exchanges.ibkr.conversation import Conversation
 from exchanges.ibkr.mapping import orders as mapping
 from exchanges.ibkr.mapping.replies import matched
+from exchanges.ibkr.mapping.statuses import order_status
 from exchanges.ibkr.mapping.tickets import cancel_parameters, change_ticket, ticket
 from exchanges.ibkr.orders.finding import OrderFinder
 from exchanges.ibkr.orders.surroundings import SentOrders
@@ -121,6 +122,21 @@ class Orders:
             status=OrderStatus.CANCEL_PENDING,
             client_order_id=order.client_order_id,
             venue_order_id=order_id,
+        )
+
+    async def answer_notification(
+        self, row: PlaceRow, client_order_id: ClientOrderId, account_id: AccountId, confirm: Confirm
+    ) -> OrderReport:
+        """Answer a prompt with options that came by itself; the order goes on as it was asked for, or is cancelled."""
+        answered = await self._conversation.attend(row, client_order_id, account_id, confirm)
+        return OrderReport(
+            exchange=self._exchange,
+            account_id=account_id,
+            time=self._clock.now(),
+            status=order_status(answered.order_status),
+            client_order_id=client_order_id,
+            venue_order_id=VenueOrderId(str(answered.order_id)),
+            reason=answered.text or "",
         )
 
     # -- inside --------------------------------------------------------------------------------------------------
