@@ -93,7 +93,7 @@ class InteractiveBrokers(Exchange):
             region=region_of(region),
             hold_orders_over_reset=hold_orders_over_reset,
             suppress=policy.suppressible(suppress),
-            notes=SessionNotes(client.base_url) if shared else None,
+            notes=SessionNotes(client.base_url, client.auth) if shared else None,
         )
         venue = IbkrVenue(client, self._login, policy=policy, clock=clock)
         super().__init__(

@@ -11,6 +11,7 @@ import msgspec
 
 from exchanges.ibkr.auth.protocol import CountsSignIns
 from exchanges.ibkr.client import Client
+from exchanges.ibkr.rates import PENALTY_SECONDS
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import Region, ResetWindow
 from exchanges.ibkr.session_accounts import LoginAccount, ask_accounts, login_accounts
@@ -80,7 +81,11 @@ class _Looker:
     def __init__(self, client: Client, clock: Clock, region: Region, note: SessionNote | None) -> None:
         self._client = client
         self._clock = clock
-        is_fresh = note is not None and clock.now() - note.written < STALE_SECONDS * 1e9
+        patience = STALE_SECONDS
+        if client.limiter.budget().closed_for > 0:
+            # no keep-alive is sent then
+            patience += PENALTY_SECONDS
+        is_fresh = note is not None and clock.now() - note.written < patience * 1e9
         self._note = note if is_fresh else None
         self._resets = _NoExcuse(clock, region)
         self._teller = Teller(

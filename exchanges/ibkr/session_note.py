@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from exchanges.ibkr.auth.protocol import Auth, CountsSignIns
 from exchanges.ibkr.rates import limits_key
 from horizon.directories import state_directory
 from horizon.model import SessionState
@@ -33,11 +34,12 @@ class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionNotes:
-    """The notes about the sessions at one address: `write` and `remove` this program's, `read` another one's."""
+    """The notes about one login at one address: `write` and `remove` this program's, `read` another one's."""
 
-    def __init__(self, base_url: str, directory: Path | None = None) -> None:
+    def __init__(self, base_url: str, auth: Auth, directory: Path | None = None) -> None:
         self._folder = directory or state_directory() / "ibkr" / "sessions"
-        self._name = limits_key(base_url)
+        login = auth.login[:16] if isinstance(auth, CountsSignIns) else type(auth).__name__.lower()
+        self._name = f"{limits_key(base_url)}-{login}"
 
     def write(self, *, now: int, keep_alive_age: float | None, token_expires: int | None, state: SessionState) -> None:
         """Leave word; a file that can't be written is a line in the log and nothing else."""
@@ -70,9 +72,6 @@ class SessionNotes:
                 note = msgspec.json.decode(file.read_bytes(), type=SessionNote)
             except (OSError, msgspec.DecodeError) as error:
                 _logger.debug("the note at %s can't be read (%s)", file, type(error).__name__)
-                continue
-            # `localhost-50` is the beginning of `localhost-5000-123` too
-            if file != self._file(note.pid):
                 continue
             if _is_running(note.pid):
                 found.append(note)

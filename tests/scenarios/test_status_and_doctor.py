@@ -236,6 +236,12 @@ async def test_a_changed_certificate_gets_no_request(tmp_path: Path) -> None:
         assert asked(gateway) == []
 
 
+def test_the_page_lists_every_key_of_the_json() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "venues" / "ibkr.md").read_text(encoding="utf-8")
+    table = page.partition("`--json` prints one object with these keys")[2].partition("`horizon doctor` walks")[0]
+    assert {key for key in STATUS_KEYS if f"`{key}`" not in table} == set()
+
+
 # -- doctor ----------------------------------------------------------------------------------------------------------
 
 
@@ -321,12 +327,22 @@ async def test_oauth_is_told_by_the_program_that_keeps_the_session(tmp_path: Pat
             assert gateway.sign_ins == 1
 
 
+async def test_the_note_of_another_user_at_the_same_address_is_not_ours(tmp_path: Path) -> None:
+    one, two = sample_oauth2_client(), sample_oauth2_client("somebody-else", username="other")
+    async with Simulator(sign_in="oauth2", oauth2_clients=[one.registered, two.registered]) as gateway:
+        sign_in_by_oauth2(tmp_path, one, gateway.base_url)
+        async with InteractiveBrokers.from_settings(account_id=gateway.accounts[0]):
+            sign_in_by_oauth2(tmp_path, two, gateway.base_url)
+            code, found = await status(gateway)
+    assert (code, found["kept_by"], found["tiers"]) == (1, None, [])
+
+
 async def test_a_key_that_others_may_read_fails_with_the_chmod_to_run(tmp_path: Path) -> None:
     sample = sample_oauth2_client()
     async with Simulator(sign_in="oauth2", oauth2_clients=[sample.registered]) as gateway:
         key = sign_in_by_oauth2(tmp_path, sample, gateway.base_url, 0o644)
         code, checks = await doctor(gateway)
-    assert (code, checks["keys"]["result"]) == (1, "failed")
-    assert f"chmod 600 {key}" in checks["keys"]["action"]
+    assert (code, checks["keys: key"]["result"]) == (1, "failed")
+    assert f"chmod 600 {key}" in checks["keys: key"]["action"]
     assert checks["login"]["found"] == "the keys must be right first"
     assert checks["certificate"]["result"] == "ok"

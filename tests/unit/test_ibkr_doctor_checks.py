@@ -110,7 +110,7 @@ def certificate(trusted: Trusted, host: str = "localhost", days: int = 1000, *, 
 
 def test_certificates_by_how_they_are_trusted() -> None:
     assert certificate(Trusted.PINNED, days=-1).result is Result.OK
-    assert certificate(Trusted.FIRST_USE).found == "AB:CD (pinned from now on)"
+    assert certificate(Trusted.FIRST_USE).found == "AB:CD (the first request pins it)"
     assert certificate(Trusted.VERIFIED, days=5).found == "AB:CD ends in 5 days"
     assert certificate(Trusted.VERIFIED, days=50).result is Result.OK
     assert "the one that IBKR ships: good enough" in certificate(Trusted.PINNED, stock=True).found

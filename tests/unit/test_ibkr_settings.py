@@ -169,7 +169,7 @@ def test_oauth2_signs_in_with_the_key_of_the_profile(tmp_path: Path) -> None:
     lines = ['client_id = "c"', 'key_id = "main"', f'key_file = "{pem}"', 'username = "u"', 'ip = "203.0.113.7"']
     write(tmp_path, "\n".join(['[live]\nauth = "oauth2"', *lines]))
     assert isinstance(auth_of(choose().settings), OAuth2)
-    assert key_problems(choose().settings) == ()
+    assert key_problems(choose().settings) == {}
     for left_out in lines:
         name = left_out.split(" ")[0]
         write(tmp_path, "\n".join(['[live]\nauth = "oauth2"', *(line for line in lines if line != left_out)]))
@@ -202,19 +202,21 @@ def test_oauth1_takes_its_secrets_from_keyring_variable_and_file(
     )
     chosen = choose().settings
     assert isinstance(auth_of(chosen), OAuth1)
-    assert key_problems(chosen) == ()
+    assert key_problems(chosen) == {}
 
     entries.clear()
     monkeypatch.delenv("MY_SECRET")
     (tmp_path / "signature.pem").chmod(0o640)
-    problems = key_problems(chosen)
-    assert len(problems) == 3
-    assert "chmod 600" in problems[0]
-    assert problems[1] == (
+    problems = {name: str(error) for name, error in key_problems(chosen).items()}
+    assert list(problems) == ["signature_key", "access_token", "access_token_secret"]
+    assert "chmod 600" in problems["signature_key"]
+    assert problems["access_token"] == (
         "expected access_token in the keyring at 'ibkr/access token', found nothing: put it there, or correct the "
         "settings"
     )
-    assert problems[2].startswith("expected access_token_secret in the variable MY_SECRET, found nothing")
+    assert problems["access_token_secret"].startswith(
+        "expected access_token_secret in the variable MY_SECRET, found nothing"
+    )
 
 
 def test_a_secret_in_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:

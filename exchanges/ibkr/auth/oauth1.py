@@ -144,6 +144,11 @@ class OAuth1:
         """The access token, as the websocket wants it."""
         return {"oauth_token": self._access_token}
 
+    @property
+    def login(self) -> str:
+        """A digest that tells this login from others; nothing secret."""
+        return self._sign_ins.credential
+
     def sign_ins_left(self) -> int:
         """How many sign-ins may be made in this hour, whichever program of this user makes them."""
         return self._sign_ins.left(self._renewal.clock.now())

@@ -145,6 +145,11 @@ class OAuth2:
                 f"come from {seen}: set ip={str(seen)!r}, or leave through the address that was given"
             )
 
+    @property
+    def login(self) -> str:
+        """A digest that tells this login from others; nothing secret."""
+        return self._sign_ins.credential
+
     def sign_ins_left(self) -> int:
         """How many sign-ins may be made in this hour, whichever program of this user makes them."""
         return self._sign_ins.left(self._renewal.clock.now())

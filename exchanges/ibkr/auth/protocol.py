@@ -100,6 +100,11 @@ class ChecksIp(Protocol):
 class CountsSignIns(Protocol):
     """A way of signing in that the venue allows only so often."""
 
+    @property
+    def login(self) -> str:
+        """A digest that tells this login from others; nothing secret."""
+        ...
+
     def sign_ins_left(self) -> int:
         """How many sign-ins may be made in this hour, whichever program of this user makes them."""
         ...

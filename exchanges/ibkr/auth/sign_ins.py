@@ -82,6 +82,11 @@ class SignIns:
     def __repr__(self) -> str:
         return f"SignIns({str(self._directory) if self._directory else 'in memory'})"
 
+    @property
+    def credential(self) -> str:
+        """A digest that tells this credential from others."""
+        return self._credential
+
     def begin(self, now: int) -> SignIn:
         """Write one sign-in down, to be called just before its request leaves. `now` is integer nanoseconds.
 

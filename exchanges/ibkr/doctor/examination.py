@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from exchanges.ibkr.auth.gateway_trust import gateway_address
+from exchanges.ibkr.auth.protocol import CountsSignIns
 from exchanges.ibkr.certificate_look import CertificateLook, look_at_certificate
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.connection import connection, usual_url
@@ -45,9 +46,9 @@ async def examine(
         return
     for check in _settings(chosen):
         yield check
-    client, problem = _client(chosen, url, clock)
-    if problem is not None:
-        yield problem
+    client, keys = _client(chosen, url, clock)
+    for check in keys:
+        yield check
     place = url or chosen.settings.url or (usual_url(None) if client is None else client.base_url)
     try:
         async for check in _chain(chosen, place, client, clock, gateway_dir, sign_in=sign_in):
@@ -57,22 +58,19 @@ async def examine(
             await client.close()
 
 
-def _client(chosen: Chosen, url: str | None, clock: Clock) -> tuple[Client | None, Check | None]:
+def _client(chosen: Chosen, url: str | None, clock: Clock) -> tuple[Client | None, list[Check]]:
     problems = key_problems(chosen.settings)
     if problems:
-        return None, failed("keys", *_parts(problems))
+        return None, [of_error(f"keys: {name}", error) for name, error in problems.items()]
     try:
         arguments = of_connection(given(chosen.settings, {"api_url": url}))
         client = connection(arguments.pop("api_url"), clock, shared=True, timeout=_TIMEOUT, **arguments)
     except ConfigurationError as error:
-        return None, of_error("keys", error)
+        return None, [of_error("keys", error)]
     way = type(client.auth).__name__
-    return client, skipped("keys", "a gateway needs none") if way == "LocalGateway" else ok("keys", f"read for {way}")
-
-
-def _parts(problems: tuple[str, ...]) -> tuple[str, str]:
-    found, _, action = " | ".join(problems).partition(": ")
-    return found, action
+    if way == "LocalGateway":
+        return client, [skipped("keys", "a gateway needs none")]
+    return client, [ok("keys", f"read for {way}")]
 
 
 def _settings(chosen: Chosen) -> tuple[Check, ...]:
@@ -149,18 +147,19 @@ async def _session(chosen: Chosen, client: Client, clock: Clock, *, sign_in: boo
             yield skipped(name, "no request is sent while the penalty lasts")
         return
     yield ok("penalty", "none")
-    note = SessionNotes(client.base_url).read()
+    note = SessionNotes(client.base_url, client.auth).read()
     seen = await look(client, clock, region=chosen.settings.region, note=note, sign_in=sign_in)
     yield reset_check(seen)
     checks = list(session_checks(seen))
     yield checks[0]
-    signs = not client.auth.person_signs_in
+    signs = isinstance(client.auth, CountsSignIns)
     yield clock_check(client.latest, clock.now(), signs=signs)
     for check in checks[1:]:
         yield check
     if seen.seen is not Seen.ESTABLISHED:
+        why = "nobody was asked" if seen.seen is None else "there is data once the brokerage session is established"
         for name in _DATA:
-            yield skipped(name, "there is data once the brokerage session is established")
+            yield skipped(name, why)
         return
     async for check in data_checks(client, clock):
         yield check

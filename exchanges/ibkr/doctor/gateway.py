@@ -110,7 +110,7 @@ def certificate_check(found: CertificateLook, now: int, *, accept_stock_certific
         )
     if found.trusted in (Trusted.VERIFIED, Trusted.FILE) and days is not None and days < _SOON:
         return warning(name, f"{print_} ends in {days:.0f} days", "replace it before")
-    how = "pinned from now on" if found.trusted is Trusted.FIRST_USE else found.trusted.value
+    how = "the first request pins it" if found.trusted is Trusted.FIRST_USE else found.trusted.value
     if found.is_stock:
         return ok(name, f"{print_} ({how}), the one that IBKR ships: good enough on this machine")
     return ok(name, f"{print_} ({how})")

@@ -60,28 +60,28 @@ def of_connection(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in others}
 
 
-def key_problems(settings: Settings) -> tuple[str, ...]:
-    """One sentence for each key or secret of a profile that can't be read."""
-    readers: list[Callable[[], object]] = []
+def key_problems(settings: Settings) -> dict[str, ConfigurationError]:
+    """What is wrong with each key or secret of a profile that can't be read, by its name in the settings."""
+    readers: dict[str, Callable[[], object]] = {}
     if settings.auth == "oauth2":
-        readers = [lambda: _key_of_oauth2(settings)]
+        readers = {"key": lambda: _key_of_oauth2(settings)}
     elif settings.auth == "oauth1":
-        readers = [
-            lambda: _key(settings, "signature_key"),
-            lambda: _key(settings, "encryption_key"),
-            lambda: DiffieHellman.from_file(_given(settings, "dh_file")),
-            lambda: _secret(settings, "access_token"),
-            lambda: _secret(settings, "access_token_secret"),
-        ]
+        readers = {
+            "signature_key": lambda: _key(settings, "signature_key"),
+            "encryption_key": lambda: _key(settings, "encryption_key"),
+            "dh_file": lambda: DiffieHellman.from_file(_given(settings, "dh_file")),
+            "access_token": lambda: _secret(settings, "access_token"),
+            "access_token_secret": lambda: _secret(settings, "access_token_secret"),
+        }
     elif settings.auth == "bearer" and settings.access_token is not None:
-        readers = [lambda: _secret(settings, "access_token")]
-    problems = []
-    for read in readers:
+        readers = {"access_token": lambda: _secret(settings, "access_token")}
+    problems = {}
+    for name, read in readers.items():
         try:
             read()
         except ConfigurationError as error:
-            problems.append(str(error))
-    return tuple(problems)
+            problems[name] = error
+    return problems
 
 
 def _oauth2(settings: Settings) -> OAuth2:

@@ -52,7 +52,7 @@ async def _look(profile: str | None, url: str | None, *, sign_in: bool) -> Statu
             certificate = await look_at_certificate(client.base_url, clock, certificate=chosen.settings.certificate)
         except HorizonError as error:
             problem = str(error)
-        note = SessionNotes(client.base_url).read()
+        note = SessionNotes(client.base_url, client.auth).read()
         seen = await look(client, clock, region=chosen.settings.region, note=note, sign_in=sign_in)
     finally:
         await client.close()
