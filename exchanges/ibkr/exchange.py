@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from exchanges.ibkr.auth.protocol import Auth
-from exchanges.ibkr.confirmations import OptIn, Policy
+from exchanges.ibkr.confirmations import Decide, OptIn, Policy
 from exchanges.ibkr.connection import connection
 from exchanges.ibkr.market_data import MarketData
 from exchanges.ibkr.rates import REQUESTS_PER_SECOND
@@ -36,8 +36,10 @@ class InteractiveBrokers(Exchange):
     on another host the certificate that comes with every gateway.
 
     `accept` opts in to confirmation prompts that are refused by default, by message id, each with a limit of the
-    user's own; `suppress` names prompts that need not be asked at all. `compete` says whether the brokerage session is
-    taken from another program of the same user: never, once for each time this object is opened, or always.
+    user's own; `decide` is a function of the user's own that is asked about every prompt, has fifteen seconds and the
+    last word (True, False, an option of the prompt, or None to leave it to the rules); `suppress` names prompts that
+    need not be asked at all. `compete` says whether the brokerage session is taken from another program of the same
+    user: never, once for each time this object is opened, or always.
 
     `region` says whose nightly resets apply. New orders are refused shortly before and during one, or with
     `hold_orders_over_reset` taken and sent when the session is back. `notify` is a hook, or several, by which a person
@@ -59,6 +61,7 @@ class InteractiveBrokers(Exchange):
         certificate: str | Path | None = None,
         accept_stock_certificate: bool = False,
         accept: Mapping[str, OptIn | str] | None = None,
+        decide: Decide | None = None,
         suppress: Sequence[str] = (),
         compete: Compete = "never",
         region: Region = "US",
@@ -73,7 +76,7 @@ class InteractiveBrokers(Exchange):
         # other programs keep the machine's time, not that of a clock that was handed in
         shared = clock is None
         clock = clock or SystemClock()
-        policy = Policy(accept)
+        policy = Policy(accept, decide=decide)
         client = connection(
             api_url,
             clock,
