@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 from horizon.clock import Clock, SystemClock
 from horizon.errors import BrokerageSessionDown, ConfigurationError
-from horizon.guards import Guard, default_guards
+from horizon.guards import Guard, default_guards, guards_for, require_mandatory
 from horizon.model import (
     Account,
     AccountId,
@@ -35,11 +35,16 @@ from horizon.model import (
 )
 from horizon.observe.notify import Notifier, Notify
 from horizon.orders.claim import Claim, refuse_if_owned
+from horizon.orders.consent import Consent
+from horizon.orders.control.commander import obey
+from horizon.orders.control.messages import Answer, Command
 from horizon.orders.execution import Executor
 from horizon.orders.service import CANCEL_WAIT, OrderService
 from horizon.ports import AsksQuestions, Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
 
 _logger = logging.getLogger(__name__)
+from horizon.orders.switch import Switch
+from horizon.orders.unjournaled import Unjournaled
 _LEVELS = {NoticeLevel.INFO: logging.INFO, NoticeLevel.WARNING: logging.WARNING, NoticeLevel.ERROR: logging.ERROR}
 
 
@@ -52,8 +57,11 @@ class Exchange:
     """One account at one venue. Use it as an async context manager.
 
     `journal` is a Journal or a path; by default a file per account in the user's state directory. `notify` is a hook,
-    or several, by which a person hears what must be heard (`horizon.observe.notify`). Trading on a live account is
-    refused in this version.
+    or several, by which a person hears what must be heard (`horizon.observe.notify`).
+
+    Nothing is sent to an account that is not known to be paper without `live=True`, and no order without the guards
+    that limit size, notional, position and the day's loss (`horizon.guards.live_guards`). `read_only=True` sends
+    nothing that changes anything, and can be opened while another process trades the account.
     """
 
     feed_name: ClassVar[str] = ""
@@ -69,6 +77,8 @@ class Exchange:
         clock: Clock | None = None,
         notify: Notify | None = None,
     ) -> None:
+        live: bool = False,
+        read_only: bool = False,
         self.clock: Clock = clock or SystemClock()
         self.session: SessionState | None = None
         """The latest state of the session, tier by tier."""
@@ -76,7 +86,10 @@ class Exchange:
         self._wanted_account = account_id
         self._journal_place = journal
         self._claim: Claim | None = None
-        self._guards = tuple(guards) if guards is not None else default_guards()
+        self._outside: Outside | None = None
+        self._consent = Consent(live=live, read_only=read_only)
+        self.chosen_guards = None if guards is None else tuple(guards)
+        """Those that were handed in; None when none were."""
         self._account: Account | None = None
         self._orders: OrderService | None = None
         self._engine: PutVenueEvent | None = None
@@ -91,27 +104,46 @@ class Exchange:
         Raises SessionError or ConfigurationError, in one sentence: also when another process trades the account.
         """
         try:
-            if self._wanted_account is not None:
+            if self._wanted_account is not None and not self._consent.read_only:
                 # before signing in, which can take the session from whoever trades the account
                 refuse_if_owned(self._journal_place, self.name, self._wanted_account, self.clock)
             await self._venue.open(self._take)
             self._account = self._choose(await self._venue.accounts())
             run_id = new_run_id()
-            self._claim = Claim(
-                self._journal_place, exchange=self.name, account_id=self.account_id, run_id=run_id, clock=self.clock
-            )
+            journal: Journal
+            if forbidden := self._consent.reason_against(self._account):
+                # only a process that may trade the account becomes its owner
+                journal = Unjournaled(forbidden)
+            else:
+                self._claim = Claim(
+                    self._journal_place, exchange=self.name, account_id=self.account_id, run_id=run_id, clock=self.clock
+                )
+                journal = self._claim.journal
+            switch = Switch(KillFile(self.name, self.account_id), self.clock)
             self._orders = OrderService(
                 self._venue,
                 self.account_id,
                 run_id=run_id,
-                journal=self._claim.journal,
-                guards=self._guards,
+                journal=journal,
+                guards=self.guards(),
                 clock=self.clock,
             )
         except BaseException:
             await self._venue.close()
             self._let_go()
             await self._notifier.close()
+            self._outside = Outside(
+                self._venue,
+                self.account_id,
+                self._orders,
+                switch=switch,
+                journal=journal,
+                clock=self.clock,
+                run_id=run_id,
+            )
+            self._outside.open()
+            if self._claim is not None:
+                await self._claim.listen(self.obey)
             raise
 
     async def close(self) -> None:
@@ -185,7 +217,10 @@ class Exchange:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
+        """Raises ConfigurationError where nothing may be sent: there is nothing to journal."""
     async def accounts(self) -> Sequence[Account]:
+            self._open_venue()
+            self.require_consent()
         """Every account of this login."""
         return await self._open_venue().accounts()
 
@@ -272,11 +307,11 @@ class Exchange:
 
         The order returned is CANCELED, or FILLED when a fill was faster, or still CANCEL_PENDING.
         """
-        return (await self._trading().cancel([order], wait=wait))[0]
+        return (await self._trading(new=False).cancel([order], wait=wait))[0]
 
     async def cancel_all(self, market: Market | None = None, *, wait: float = CANCEL_WAIT) -> Sequence[Order]:
         """Cancel this account's orders of this session (of one market, if given); a state per order."""
-        service = self._trading()
+        service = self._trading(new=False)
         chosen = [o for o in service.open_orders() if market is None or o.request.market_id == market.market_id]
         return await service.cancel(chosen, wait=wait)
 
@@ -286,14 +321,28 @@ class Exchange:
         await service.until(lambda: condition(service.latest(order)), timeout=timeout)
         return service.latest(order)
 
-    def require_tradable(self) -> None:
-        """Raise ConfigurationError unless this is a paper account."""
-        account = self._account
-        if account is None:
+    def require_consent(self) -> None:
+        """Raise ConfigurationError unless changes may be sent: paper, or agreed to, and not read-only."""
+        if self._account is None:
             raise self._closed()
-        if account.is_live is not False:
-            kind = "a live account" if account.is_live else "not known to be a paper account"
-            raise ConfigurationError(f"{account.account_id} is {kind}: this version trades on paper accounts only")
+        self._consent.require(self._account)
+
+    def require_tradable(self, guards: Sequence[Guard] | None = None) -> None:
+        """Raise ConfigurationError unless new orders may be sent: with consent, and on a live account with limits.
+
+        `guards` are a run's own, in place of this exchange's.
+        """
+        self.require_consent()
+        if self._account is not None and self._account.is_live is not False:
+            require_mandatory(self.chosen_guards if guards is None else guards, self._account.account_id)
+
+    def guards(self, chosen: Sequence[Guard] | None = None) -> Sequence[Guard]:
+        """What an order has to pass: the chosen guards, or else the default, and those that the account demands."""
+        if self._account is None:
+            raise self._closed()
+        if chosen is None:
+            chosen = default_guards() if self.chosen_guards is None else self.chosen_guards
+        return guards_for(self._account, chosen)
 
     async def refuse_open_prompt(self) -> None:
         """Answer the question that the venue has open with no, so that cancels can follow at once. For whoever stops
@@ -303,11 +352,57 @@ class Exchange:
 
     # -- for the engine ------------------------------------------------------------------------------------------
 
-    def attach(self, put: PutVenueEvent) -> Executor:
-        """Hand this account's orders to an engine: its desk is the only one until `detach`."""
-        self._trading()
+    def attach(self, put: PutVenueEvent, guards: Sequence[Guard]) -> Executor:
+        """Hand this account's orders to an engine with guards of its own: its desk is the only one until `detach`."""
+        self._trading(new=False)
+        self.require_tradable(guards)
         self._engine = put
-        return Executor(self._venue, self.journal, self.clock)
+    # -- stopping, and orders from outside -------------------------------------------------------------------------
+
+    @property
+    def killed(self) -> str | None:
+        """Why the kill switch is pulled, wherever that was done; None while it is not."""
+        return self.outside.switch.look()
+
+    def pull_kill_switch(self, reason: str) -> None:
+        """Refuse every new order of this account, here and in every program of this user, until a person resets it.
+
+        Working orders are cancelled, protective ones stay. RecordingError when the file of the switch can't be made:
+        it is pulled for this program all the same.
+        """
+        self.outside.switch.pull(reason)
+
+    async def kill(self, reason: str, *, protective: bool = False, everywhere: bool = False) -> Cancelled:
+        """Pull the kill switch, cancel this account's orders, and wait for the venue to confirm.
+
+        Protective orders stay unless `protective`, those placed elsewhere unless `everywhere`.
+        """
+        return await self.outside.kill(reason, protective=protective, everywhere=everywhere)
+
+    def reset_kill_switch(self) -> bool:
+        """Let orders pass again; whether it was pulled. ConfigurationError while the one for all accounts is."""
+        return self.outside.switch.reset()
+
+    @property
+    def owner(self) -> Owner:
+        """Who trades this account: this process. ConfigurationError where nothing may be sent."""
+        if self._claim is None:
+            self.require_consent()
+            raise self._closed()
+        return self._claim.owner
+
+    @property
+    def outside(self) -> Outside:
+        """Orders from outside, which a strategy that runs takes too."""
+        if self._outside is None:
+            raise self._closed()
+        return self._outside
+
+    async def obey(self, command: Command) -> Answer:
+        """Do what comes over the control socket, or would. Raises what the verb raises."""
+        return await obey(self, command)
+
+        return Executor(self._venue, self.journal, self.clock, halted=self.outside.switch.look)
 
     def alert(self, notice: Notice) -> None:
         """Let the person who is notified hear of something that did not come from the venue."""
@@ -340,13 +435,17 @@ class Exchange:
             raise self._closed()
         return self._orders
 
-    def _trading(self) -> OrderService:
+    def _trading(self, *, new: bool = True) -> OrderService:
         service = self._service()
         if self._engine is not None:
             raise ConfigurationError(
                 f"a strategy is trading on {self.account_id}: its orders go through its own desk until it ends"
             )
-        self.require_tradable()
+        if new:
+            self.require_tradable()
+        else:
+            # what lowers the risk needs no limits
+            self.require_consent()
         return service
 
     async def _until_orders_are_taken(self) -> None:

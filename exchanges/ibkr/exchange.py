@@ -28,9 +28,11 @@ class InteractiveBrokers(Exchange):
     """IBKR's Client Portal Web API, through a local gateway or with a token of one's own.
 
     `account_id` (or IBKR_ACCOUNT_ID) may be left out when the login has one account. Whether it is a paper or a live
-    account is read from the venue. `auth` is a way of signing in (`OAuth2`, `OAuth1`, `Bearer`); without it, a gateway
-    on this machine needs none, and any other address takes a bearer token from `access_token` or IBKR_ACCESS_TOKEN.
-    `api_url` is the gateway of this machine, or IBKR's own address when `auth` needs no gateway; `hosts` are others to
+    account is read from the venue; orders with real money need `live=True` and limits (`horizon.guards.live_guards`),
+    and `read_only=True` sends nothing that changes anything.
+
+    `auth` is a way of signing in (`OAuth2`, `OAuth1`, `Bearer`); without it, a gateway on this machine needs none, and
+    any other address takes a bearer token from `access_token` or IBKR_ACCESS_TOKEN. `api_url` is the gateway of this machine, or IBKR's own address when `auth` needs no gateway; `hosts` are others to
     try when that one answers 410. `certificate` is a PEM file or a SHA-256 fingerprint; without it, a gateway on this
     machine is trusted on first use and any other host by the machine's authorities. `accept_stock_certificate` accepts
     on another host the certificate that comes with every gateway.
@@ -71,6 +73,8 @@ class InteractiveBrokers(Exchange):
         timeout: float = 30.0,
         journal: Journal | Path | None = None,
         guards: Sequence[Guard] | None = None,
+        live: bool = False,
+        read_only: bool = False,
         clock: Clock | None = None,
     ) -> None:
         # other programs keep the machine's time, not that of a clock that was handed in
@@ -95,7 +99,7 @@ class InteractiveBrokers(Exchange):
             compete=compete_of(compete),
             region=region_of(region),
             hold_orders_over_reset=hold_orders_over_reset,
-            suppress=policy.suppressible(suppress),
+            suppress=policy.suppressible(() if read_only else suppress),
             notes=SessionNotes(client.base_url, client.auth) if shared else None,
         )
         venue = IbkrVenue(client, self._login, policy=policy, clock=clock)
@@ -104,6 +108,8 @@ class InteractiveBrokers(Exchange):
             account_id=account_id or os.environ.get("IBKR_ACCOUNT_ID") or None,
             journal=journal,
             guards=guards,
+            live=live,
+            read_only=read_only,
             clock=clock,
             notify=notify,
         )

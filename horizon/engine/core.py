@@ -176,6 +176,11 @@ class Core:
         return self._state.value
 
     @property
+    def guards(self) -> Sequence[Guard]:
+        """What every order passes."""
+        return self._guards
+
+    @property
     def desks(self) -> Mapping[str, Desk]:
         return self._desks
 

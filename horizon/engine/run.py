@@ -125,7 +125,7 @@ async def run_async(
         for exchange in exchanges:
             if not exchange.is_open:
                 await stack.enter_async_context(exchange)
-            exchange.require_tradable()
+            exchange.require_tradable(guards)
         state, revision = last_state(strategy, exchanges, fresh=fresh_state)
         markets = await _resolve(strategy, by_name)
         start = await _start(markets, by_name, clock, run_id or new_run_id())
@@ -133,7 +133,7 @@ async def run_async(
         core = Core(
             strategy,
             profiles={name: exchange.profile for name, exchange in by_name.items()},
-            guards=default_guards() if guards is None else guards,
+            guards=_guards(guards, exchanges),
             cancel_protective=cancel_protective,
         )
         recorder = None
@@ -161,6 +161,19 @@ async def run_async(
 def default_feed(exchange: Exchange, instruments: Sequence[Instrument], interval: float) -> Feed:
     """The exchange's own feed, found through the `horizon.feeds` entry points."""
     for entry in entry_points(group="horizon.feeds", name=exchange.feed_name):
+def _guards(given: Sequence[Guard] | None, exchanges: Sequence[Exchange]) -> Sequence[Guard]:
+    """The guards of a run: its own, or else those that were handed to the exchanges, or else the default.
+
+    What an account demands comes on top.
+    """
+    chosen = given
+    if chosen is None:
+        chosen = [guard for exchange in exchanges for guard in exchange.chosen_guards or ()] or default_guards()
+    for exchange in exchanges:
+        chosen = exchange.guards(chosen)
+    return chosen
+
+
         feed: Feed = entry.load().of(exchange, instruments, interval=interval)
         return feed
     raise ConfigurationError(

@@ -35,7 +35,7 @@ class Sender:
         self._core = core
         self._tasks = tasks
         self._look_ups: set[asyncio.Task[object]] = set()
-        self._executor = exchange.attach(put)
+        self._executor = exchange.attach(put, core.guards)
         self._queue: deque[Effect] = deque()
         self._held: deque[Send] = deque()
         self._wake = asyncio.Event()

@@ -1,5 +1,6 @@
 """Positions, balances and accounts."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -9,6 +10,11 @@ from exchanges.ibkr.wire.accounts import PortfolioAccount
 from exchanges.ibkr.wire.portfolio import LedgerRow, PositionRow, SummaryValue
 from horizon.errors import WireError
 from horizon.model import Account, AccountId, Balance, MarketId, MarketKind, Position, Side
+
+_RETIREMENT = re.compile(r"(?<![A-Z])(IRA|ROTH|SEP|RETIREMENT)(?![A-Z])")
+"""In the words for an account's type. None of them is documented, so that their absence proves nothing."""
+_MASTER_ID = re.compile(r"D?[FI]\d")
+"""Advisers' master accounts begin with F and brokers' with I, with a D before it on paper."""
 
 
 def facts_in(row: PositionRow) -> ContractFacts | None:
@@ -92,7 +98,15 @@ def account(
         maintenance_margin=_amount(amounts, "maintmarginreq"),
         balances=tuple(_balance(key, value) for key, value in (ledger or {}).items()),
         alias=(row.accountAlias if row is not None else None) or "",
+        is_retirement=_is_retirement(row, amounts),
+        is_master=_MASTER_ID.match(account_id) is not None,
     )
+
+
+def _is_retirement(row: PortfolioAccount | None, amounts: Mapping[str, SummaryValue]) -> bool:
+    told = amounts.get("accounttype")
+    kinds = [row.type, row.acctCustType] if row is not None else []
+    return any(_RETIREMENT.search((kind or "").upper()) for kind in (*kinds, told.value if told is not None else None))
 
 
 def _summary_currency(amounts: Mapping[str, SummaryValue]) -> str | None:
