@@ -105,11 +105,12 @@ class MatchingEngine:
             book.orders_changed()
         return out
 
-    def place(self, group: Sequence[OrderRequest], now: int) -> list[VenueOutput]:
+    def place(self, group: Sequence[OrderRequest], now: int, *, meets_quote: bool = True) -> list[VenueOutput]:
         """Take one order, or several as one call. The first `len(group)` reports answer the requests in their order:
         WORKING, or REJECTED with a reason; what follows is what they set off. A parent stands before its children.
 
-        A client order id that is in use is answered by `refused_change`: the order that has it lives on.
+        A client order id that is in use is answered by `refused_change`: the order that has it lives on. Without
+        `meets_quote` they wait for the next quote, whatever the last one was.
         """
         taken: list[WorkingOrder] = []
         out: list[VenueOutput] = []
@@ -128,7 +129,8 @@ class MatchingEngine:
             taken.append(order)
             out.append(order.report(now))
         for order in taken:
-            self._work(order, now, out)
+            if meets_quote:
+                self._work(order, now, out)
             self._books[order.instrument].orders_changed()
         return out
 

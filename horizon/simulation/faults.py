@@ -1,6 +1,7 @@
 """What goes wrong on purpose between a simulator and its client.
 
     plan = FaultPlan([Fault(match="POST */orders", when="after", action="drop")])     # placed, but the answer is lost
+    plan = FaultPlan.drawn([Fault(match="* */orders", action="drop"), ...], seed=7, share=0.1)     # one in ten, by lot
     plan = FaultPlan.parse('''
         [[fault]]
         match = "GET */marketdata/snapshot"
@@ -18,7 +19,8 @@ The server harness applies the faults around any handler, so they need no help f
     when      before     the handler is not run: nothing happened
               after      the handler has run; its answer is lost, late or replaced
               during     the handler has run; half of the answer's body leaves, then the connection is cut (drop only)
-    action    drop       the connection is cut without an answer
+    action    pass       the true answer: for a fault that is only a `what`
+              drop       the connection is cut without an answer
               status     `status` (503) with a short JSON error
               html       an HTML page, as a proxy shows it (`status`, 200)
               empty      no body (`status`, 200)
@@ -26,13 +28,18 @@ The server harness applies the faults around any handler, so they need no help f
               silence    nothing until the client gives up or `seconds` have passed; then the connection is cut
               delay      the true answer, `seconds` late
               duplicate  the request reaches the handler twice, as when a proxy repeats it; the second answer is sent
+              overtaken  the true answer, but only after that of the next request (or `seconds`, 5, later)
+
+A fault may also name a `what`: something that happens to the venue at that point of the exchange, before the handler
+runs or after, as an event of that name would.
 """
 
 import asyncio
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from random import Random
 from typing import Literal, TypeVar, get_args
 
 import msgspec
@@ -41,15 +48,17 @@ from horizon.errors import ConfigurationError
 from horizon.simulation.timed_events import Event
 
 When = Literal["before", "after", "during"]
-Action = Literal["drop", "status", "html", "empty", "truncate", "silence", "delay", "duplicate"]
-_NEEDS_THE_ANSWER: tuple[Action, ...] = ("truncate", "duplicate")
+Action = Literal["pass", "drop", "status", "html", "empty", "truncate", "silence", "delay", "duplicate", "overtaken"]
+_NEEDS_THE_ANSWER: tuple[Action, ...] = ("truncate", "duplicate", "overtaken")
+_TAKES_SECONDS: tuple[Action, ...] = ("delay", "silence", "overtaken")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of mishap; the module's table says what `when` and `action` mean.
 
     `match` is a method (or `*`) and a path pattern with `*`, without the query: `POST */orders`. The first `skip`
-    requests that match pass unharmed, the next `times` do not. `seconds` is clock time, for delay and silence.
+    requests that match pass unharmed, the next `times` do not. `seconds` is clock time, for delay, silence and
+    overtaken.
     Raises ConfigurationError for a combination without a meaning.
     """
 
@@ -60,6 +69,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seconds: float | None = None
     times: int = 1
     skip: int = 0
+    what: str = ""
+    """What happens to the venue meanwhile; which names there are is for the simulator to say."""
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -80,8 +91,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return f"{action!r} needs the true answer: say when='after'"
         if action == "delay" and not (seconds is not None and seconds > 0):
             return f"a delay needs seconds above 0, found {seconds}"
-        if seconds is not None and action not in ("delay", "silence"):
-            return f"seconds belong to delay and silence, found action {action!r}"
+        if seconds is not None and action not in _TAKES_SECONDS:
+            return f"seconds belong to {', '.join(_TAKES_SECONDS)}, found action {action!r}"
+        if action == "pass" and not self.what:
+            return "'pass' does nothing by itself: say what happens meanwhile (what='...')"
         return self._problem_with_numbers()
 
     def _problem_with_numbers(self) -> str:
@@ -106,10 +119,34 @@ class _Pending:
     left: int
 
 
-class FaultPlan:
-    """Faults in order of precedence; the first that matches and is not used up is applied, one per request."""
+class Lottery:
+    """Whom a fault befalls, drawn from a seed."""
 
-    def __init__(self, faults: Iterable[Fault] = (), events: Iterable[Event] = ()) -> None:
+    def __init__(self, seed: int, share: float) -> None:
+        if not 0 < share <= 1:
+            raise ConfigurationError(f"expected a share of requests above 0 and up to 1, found {share}")
+        self._random = Random(seed)
+        self._share = share
+
+    def hits(self) -> bool:
+        return self._random.random() < self._share
+
+    def pick(self, ready: list[_Pending]) -> _Pending:
+        return self._random.choice(ready)
+
+
+class FaultPlan:
+    """Faults in order of precedence; the first that matches and is not used up is applied, one per request.
+
+    Under a `lottery` a request that could be hit is hit with that share only, by a fault drawn among those that match.
+    """
+
+    def __init__(
+        self, faults: Iterable[Fault] = (), events: Iterable[Event] = (), *, lottery: "Lottery | None" = None
+    ) -> None:
+        self._lottery = lottery
+        self.happens: Callable[[str], object] | None = None
+        """Makes what a fault names happen; the simulator sees to it."""
         self._pending: list[_Pending] = []
         self.events = tuple(events)
         """What happens by itself, in the order of the plan; the simulator sees to it."""
@@ -147,6 +184,17 @@ class FaultPlan:
             [_read("event", number, table, Event) for number, table in enumerate(events, start=1)],
         )
 
+    @classmethod
+    def drawn(cls, among: Iterable[Fault], *, seed: int, share: float, events: Iterable[Event] = ()) -> "FaultPlan":
+        """A plan by lot: a request that matches any of the faults is hit with this probability, by one of those that
+        match; the same seed and the same requests give the same faults. Each strikes as often as its `times`."""
+        return cls(among, events, lottery=Lottery(seed, share))
+
+    @property
+    def faults(self) -> list[Fault]:
+        """All faults, used up or not."""
+        return [pending.fault for pending in self._pending]
+
     def add(self, fault: Fault) -> None:
         """Put one more fault at the end; this works while the server runs."""
         self._pending.append(_Pending(fault, fault.skip, fault.times))
@@ -157,17 +205,28 @@ class FaultPlan:
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault for this request, counted as used; None when the request passes unharmed."""
+        ready: list[_Pending] = []
         for pending in self._pending:
             if not pending.left or not pending.fault.matches(method, path):
                 continue
             if pending.skip:
                 pending.skip -= 1
                 continue
-            pending.left -= 1
-            self.applied.append((pending.fault, f"{method} {path}"))
-            self._any.set()
-            return pending.fault
-        return None
+            ready.append(pending)
+            if self._lottery is None:
+                break
+        if not ready or (self._lottery is not None and not self._lottery.hits()):
+            return None
+        struck = ready[0] if self._lottery is None else self._lottery.pick(ready)
+        struck.left -= 1
+        self.applied.append((struck.fault, f"{method} {path}"))
+        self._any.set()
+        return struck.fault
+
+    def happen(self, fault: Fault) -> None:
+        """Let what the fault names happen."""
+        if fault.what and self.happens is not None:
+            self.happens(fault.what)
 
 
 T = TypeVar("T")

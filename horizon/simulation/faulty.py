@@ -1,5 +1,7 @@
 """An ASGI application with a fault plan around it."""
 
+import asyncio
+import contextlib
 from http import HTTPStatus
 from typing import cast
 
@@ -11,6 +13,7 @@ from horizon.simulation.faults import Fault, FaultPlan
 from horizon.simulation.waiting import parked
 
 _FOREVER = 86_400.0
+_LONGEST_OVERTAKING = 5.0
 _HTML = b"<html><body><h1>Service temporarily unavailable</h1></body></html>"
 
 
@@ -31,18 +34,26 @@ class Faulty:
         self._app = app
         self._plan = plan
         self._clock = clock
+        self._overtaken: list[asyncio.Event] = []
+        """Answers that wait until another has gone before them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._plan.take(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if fault is None:
             await self._app(scope, receive, send)
+            if scope["type"] == "http":
+                self._overtake()
             return
         body = await _body(receive)
         if fault.action == "delay" and fault.when == "before":
             await self._wait(fault)
         answer: _Answer | None = None
-        if fault.when != "before" or fault.action == "delay":
+        if fault.when == "before":
+            self._plan.happen(fault)
+        if fault.when != "before" or fault.action in ("delay", "pass"):
             answer = await self._run(scope, body)
+        if fault.when != "before":
+            self._plan.happen(fault)
         if fault.action == "duplicate":
             answer = await self._run(scope, body)
         await self._deliver(fault, answer, scope, receive, send)
@@ -68,7 +79,24 @@ class Faulty:
                 answer = answer.with_body(answer.body[: len(answer.body) // 2])
             if fault.action == "delay" and fault.when == "after":
                 await self._wait(fault)
+            if fault.action == "overtaken":
+                await self._let_another_pass(fault)
             await _send(answer, send)
+            if fault.action != "overtaken":
+                self._overtake()
+
+    def _overtake(self) -> None:
+        """An answer has left: those it has overtaken may follow."""
+        for waiting in self._overtaken:
+            waiting.set()
+        self._overtaken.clear()
+
+    async def _let_another_pass(self, fault: Fault) -> None:
+        passed = asyncio.Event()
+        self._overtaken.append(passed)
+        with contextlib.suppress(TimeoutError):
+            async with parked(self._clock), self._clock.deadline(fault.seconds or _LONGEST_OVERTAKING):
+                await passed.wait()
 
     async def _run(self, scope: Scope, body: bytes) -> _Answer:
         """The application's answer to one run of the request."""

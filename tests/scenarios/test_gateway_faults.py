@@ -159,7 +159,7 @@ def test_a_plan_is_read_from_toml() -> None:
         ("[[fault]]\nmatch='* *'\naction='drop'\nwhem='after'", "`whem`"),
         ("[[fault]]\nmatch='*/orders'\naction='drop'", 'such as "POST'),
         ("[[fault]]\nmatch='* *'\naction='delay'", "a delay needs seconds above 0"),
-        ("[[fault]]\nmatch='* *'\naction='drop'\nseconds=1.0", "seconds belong to delay and silence"),
+        ("[[fault]]\nmatch='* *'\naction='drop'\nseconds=1.0", "seconds belong to delay, silence, overtaken"),
         ("[[fault]]\nmatch='* *'\naction='drop'\nstatus=500", "status belongs to"),
         ("[[fault]]\nmatch='* *'\naction='status'\nstatus=99", "from 200 to 599"),
         ("[[fault]]\nmatch='* *'\naction='html'\nwhen='during'", "'during' cuts the connection"),

@@ -4,7 +4,9 @@ It is a witness: it shares no code with the adapter and keeps books and limits o
 """
 
 from exchanges.ibkr.simulator.gateway import Book, Simulator
+from exchanges.ibkr.simulator.habits import Habits
 from exchanges.ibkr.simulator.person import Person
 from exchanges.ibkr.simulator.sso_sessions import SignInRules
+from exchanges.ibkr.simulator.venue_record import AccountRecord, OrderRecord
 
-__all__ = ["Book", "Person", "SignInRules", "Simulator"]
+__all__ = ["AccountRecord", "Book", "Habits", "OrderRecord", "Person", "SignInRules", "Simulator"]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from exchanges.ibkr.simulator.life import Transition
 from exchanges.ibkr.simulator.logins import PASSWORD, LoginDesk, LoginPhase
+from exchanges.ibkr.simulator.order_controls import OrderControls
 from exchanges.ibkr.simulator.pacing import PENALTY
 from exchanges.ibkr.simulator.session import USER_NAME
 from exchanges.ibkr.simulator.state import State
 
 
-class Controls:
+class Controls(OrderControls):
     """The handles of one gateway."""
 
     state: State

@@ -156,10 +156,17 @@ class Desk:
     # --- placing
 
     def place(
-        self, account: str, tickets: Sequence[Ticket], now: int, *, origin: Origin = "api", held: bool = False
+        self,
+        account: str,
+        tickets: Sequence[Ticket],
+        now: int,
+        *,
+        origin: Origin = "api",
+        held: bool = False,
+        trades_at: Decimal | None = None,
     ) -> list[PlacedOrder]:
         """Take checked tickets as one group. Parents are found by cOID, in this group or before it, or by number.
-        With `held` a server prompt keeps them from the exchange."""
+        With `held` a server prompt keeps them from the exchange; with `trades_at` they trade there and then."""
         placed: list[PlacedOrder] = []
         for ticket in tickets:
             order = PlacedOrder(
@@ -180,7 +187,9 @@ class Desk:
                 self._announce_the_end(order, now)
             self._orders[order.order_id] = order
             placed.append(order)
-        if held or self._habits.acknowledges_after:
+        if trades_at is not None:
+            self._trade(placed, trades_at, now)
+        elif held or self._habits.acknowledges_after:
             takes = _NEVER if held else round(self._habits.acknowledges_after * NANOSECONDS)
             self._on_the_way.append((now + takes, placed))
         else:
@@ -197,6 +206,13 @@ class Desk:
         what = f"{ticket.side} {ticket.quantity.normalize():f} {contract.symbol} {contract.listing_exchange}"
         when = f"{ends:%Y%m%d %H:%M:%S} {ends.tzname()}"
         self.notices.tell(f"Order {what} {ticket.kind.text}{price} will be automatically canceled at {when}")
+
+    def _trade(self, orders: Sequence[PlacedOrder], price: Decimal, now: int) -> None:
+        for order in orders:
+            order.entered = True
+            self._know(order.contract)
+            self._engine.place([request_of(order)], now, meets_quote=False)
+            self.execute(order, order.ticket.quantity, price, now)
 
     def _enter(self, orders: Sequence[PlacedOrder], now: int) -> None:
         """They get to the exchange."""
@@ -332,12 +348,14 @@ class Desk:
             if oldest.ticket.coid is not None:
                 self.registry.forget(oldest.account, oldest.ticket.coid)
 
+    def _know(self, contract: Contract) -> None:
+        if contract.conid not in self._known:
+            self._engine.add_market(market_of(contract, self._tape))
+            self._known.add(contract.conid)
+
     def _show(self, conid: int, now: int) -> None:
         """Let the matching core see the quote of the moment."""
-        contract = self._catalogue[conid]
-        if conid not in self._known:
-            self._engine.add_market(market_of(contract, self._tape))
-            self._known.add(conid)
+        self._know(self._catalogue[conid])
         touch = None if self._fills_by_hand else self._tape.touch(conid, now)
         if touch is None:
             return

@@ -20,7 +20,7 @@ from exchanges.ibkr.simulator.hosts import Hosts
 from exchanges.ibkr.simulator.life import Life
 from exchanges.ibkr.simulator.login_pages import LOGIN_ADDRESS, PHONE
 from exchanges.ibkr.simulator.logins import LoginDesk
-from exchanges.ibkr.simulator.occurrences import schedule
+from exchanges.ibkr.simulator.occurrences import during_requests, schedule
 from exchanges.ibkr.simulator.opening import DEFAULT_DAYS, DEFAULT_VOLATILITY, opening_state, price_path
 from exchanges.ibkr.simulator.pacing import PENALTY, PER_SECOND, Pacing, limits
 from exchanges.ibkr.simulator.resets import WINDOWS, Region, Resets, Window
@@ -67,6 +67,9 @@ class Simulator(Controls):
     is 15 minutes). `resets` switches the downtimes of `region` on, and the limit of 24 hours; windows of one's own may
     be given. `second_factor` asks a person's phone at each login. `hosts` is the number of ports. `faults` is a plan,
     or its faults and events. `history_takes` (seconds) keeps requests for bars waiting, so that they can be too many.
+
+    `habits` chooses between what IBKR was seen doing now one way and now another. With `fills="by hand"` no quote fills
+    or triggers anything: `fill(order, size, price)` does.
 
     `front` or `quirks` puts a reverse proxy with the real gateway's manners before it: `quirks="all"`, or some by name.
 
@@ -165,6 +168,7 @@ class Simulator(Controls):
             consumers=oauth1_consumers,
             rules=sign_in_rules or SignInRules(),
         )
+        during_requests(self._faults, self)
         schedule(self._faults.events, self, self._agenda, start=start, hosts=hosts)
 
     @property

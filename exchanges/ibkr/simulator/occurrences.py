@@ -9,6 +9,7 @@ from exchanges.ibkr.simulator.agenda import Agenda
 from exchanges.ibkr.simulator.controls import Controls
 from exchanges.ibkr.simulator.pacing import PENALTY
 from horizon.errors import ConfigurationError
+from horizon.simulation.faults import FaultPlan
 from horizon.simulation.timed_events import Event
 
 Restart = Callable[[float], None]
@@ -41,9 +42,19 @@ OCCURRENCES: dict[str, _Occurrence] = {
     "gone": _lasting(lambda g, e: g.gone(e.host or 0), lambda g, e: g.back(e.host or 0), "host"),
     "penalty": _Occurrence(lambda g, e: g.penalize(e.seconds or PENALTY), keys=frozenset({"seconds"})),
     "overrun": _Occurrence(lambda g, e: g.overrun(e.seconds or 0.0), keys=frozenset({"seconds"})),
+    "restart_backend": _Occurrence(lambda g, e: g.restart_backend()),
+    "restart_backend_forgetting": _lasting(
+        lambda g, e: g.restart_backend(forgets_orders=True), lambda g, e: g.remember_orders()
+    ),
+    "forget_orders": _lasting(lambda g, e: g.forget_orders(), lambda g, e: g.remember_orders()),
+    "cool_reads": _Occurrence(lambda g, e: g.cool_reads()),
+    "expire_prompts": _Occurrence(lambda g, e: g.expire_prompts()),
+    "lose_replies": _Occurrence(lambda g, e: g.lose_replies(e.times or 1), keys=frozenset({_RETURNS})),
+    "stale_orders": _Occurrence(lambda g, e: g.stale_orders(e.seconds or 0.0), keys=frozenset({"seconds"})),
+    "stale_positions": _Occurrence(lambda g, e: g.stale_positions(e.seconds or 0.0), keys=frozenset({"seconds"})),
     "restart": _Occurrence(lambda g, e: g.restart_soon(e.seconds or 0.0), keys=frozenset({"seconds"})),
 }
-_NEED_SECONDS = frozenset({"overrun"})
+_NEED_SECONDS = frozenset({"overrun", "stale_orders", "stale_positions"})
 
 
 def schedule(events: Iterable[Event], gateway: Controls, agenda: Agenda, *, start: int, hosts: int) -> None:
@@ -53,6 +64,16 @@ def schedule(events: Iterable[Event], gateway: Controls, agenda: Agenda, *, star
         if problem:
             raise ConfigurationError(f"event number {number} of the plan: {problem}")
         _put(event, OCCURRENCES[event.what], gateway, agenda, event.due(start))
+
+
+def during_requests(plan: FaultPlan, gateway: Controls) -> None:
+    """Let the faults of a plan set off what they name, in the middle of a request. Raises ConfigurationError for what
+    this gateway knows nothing of, or what needs a duration."""
+    for fault in plan.faults:
+        problem = _problem(Event(what=fault.what, after=0), hosts=1) if fault.what else ""
+        if problem:
+            raise ConfigurationError(f"fault {fault.match!r}: {problem}")
+    plan.happens = lambda what: OCCURRENCES[what].begins(gateway, Event(what=what, after=0))
 
 
 def _put(event: Event, occurrence: _Occurrence, gateway: Controls, agenda: Agenda, due: int) -> None:

@@ -73,7 +73,7 @@ class OrderPush:
     def _unseen(self) -> list[PlacedOrder]:
         found = self._state.desk.orders_after(self._newest)
         self._newest = found[-1].order_id if found else self._newest
-        return found
+        return [order for order in found if order.is_listed]
 
     def frames(self) -> list[object]:
         if self._state.session.brokerage.order_filters:
@@ -86,9 +86,9 @@ class OrderPush:
             frames.append({"topic": "sor", "args": [sparse]})
         for order_id, sent in list(self._followed.items()):
             found = self._state.desk.find(order_id)
-            if found is None or not self._state.desk.progress(found).is_open:
+            if found is None or not found.is_listed or not self._state.desk.progress(found).is_open:
                 del self._followed[order_id]
-            if found is not None:
+            if found is not None and found.is_listed:
                 frames += self._changes(found, sent)
         return frames
 

@@ -120,13 +120,13 @@ class Tape:
         scale = INDEX_PER_SHARE if contract.sec_type == "FUT" else 1.0
         bid = round(floor(round(point.price * scale / step, 6)) * step, digits)
         sizes = random.Random(f"{self._seed}:{contract.conid}:{now // NANOSECONDS}")
-        is_open = self.is_open(contract, now)
+        is_open, unit = self.is_open(contract, now), 100_000 if contract.sec_type == "CASH" else 100
         return Touch(
             time=now,
             bid=bid if is_open else None,
             ask=round(bid + step, digits) if is_open else None,
-            bid_size=float(sizes.randint(1, 15) * 100) if is_open else None,
-            ask_size=float(sizes.randint(1, 15) * 100) if is_open else None,
+            bid_size=float(sizes.randint(1, 15) * unit) if is_open else None,
+            ask_size=float(sizes.randint(1, 15) * unit) if is_open else None,
             last=round(point.price * scale, digits),
             open=round(point.open * scale, digits),
             high=round(point.high * scale, digits),

@@ -76,6 +76,8 @@ class _Client:
         self._pushes: dict[str, Push] = {}
         self._pushed_for: Brokerage | None = None
         self._status = self._sts()
+        self._heard = 0
+        """How many notices were sent before, or to, this client."""
 
     async def send(self, frame: object) -> None:
         await self._socket.send_bytes(msgspec.json.encode(frame))
@@ -90,6 +92,7 @@ class _Client:
 
     async def greet(self) -> None:
         self._session_id = self._session.id
+        self._heard = len(self._state.desk.notices.sent)
         self._status = self._sts()
         session = self._session
         await self.send({"topic": "system", "success": session.user_name, "isFT": False, "isPaper": session.is_paper})
@@ -134,6 +137,10 @@ class _Client:
         if status != self._status and self._session.life.is_told():
             self._status = status
             frames.append({"topic": "sts", "args": status})
+        if self._session.established:
+            notices = self._state.desk.notices.sent
+            frames += [{"topic": "ntf", "args": [notice]} for notice in notices[self._heard :]]
+            self._heard = len(notices)
         # After the brokerage session is gone, the socket stays open with nothing but heartbeats.
         if self._session.brokerage is self._pushed_for and self._session.established:
             for push in list(self._pushes.values()):
