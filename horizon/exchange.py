@@ -36,15 +36,12 @@ from horizon.model import (
 from horizon.observe.notify import Notifier, Notify
 from horizon.orders.claim import Claim, refuse_if_owned
 from horizon.orders.consent import Consent
-from horizon.orders.control.commander import obey
-from horizon.orders.control.messages import Answer, Command
 from horizon.orders.execution import Executor
 from horizon.orders.service import CANCEL_WAIT, OrderService
+from horizon.orders.unjournaled import Unjournaled
 from horizon.ports import AsksQuestions, Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
 
 _logger = logging.getLogger(__name__)
-from horizon.orders.switch import Switch
-from horizon.orders.unjournaled import Unjournaled
 _LEVELS = {NoticeLevel.INFO: logging.INFO, NoticeLevel.WARNING: logging.WARNING, NoticeLevel.ERROR: logging.ERROR}
 
 
@@ -74,11 +71,11 @@ class Exchange:
         account_id: str | None = None,
         journal: Journal | Path | None = None,
         guards: Sequence[Guard] | None = None,
+        live: bool = False,
+        read_only: bool = False,
         clock: Clock | None = None,
         notify: Notify | None = None,
     ) -> None:
-        live: bool = False,
-        read_only: bool = False,
         self.clock: Clock = clock or SystemClock()
         self.session: SessionState | None = None
         """The latest state of the session, tier by tier."""
@@ -86,7 +83,6 @@ class Exchange:
         self._wanted_account = account_id
         self._journal_place = journal
         self._claim: Claim | None = None
-        self._outside: Outside | None = None
         self._consent = Consent(live=live, read_only=read_only)
         self.chosen_guards = None if guards is None else tuple(guards)
         """Those that were handed in; None when none were."""
@@ -119,7 +115,6 @@ class Exchange:
                     self._journal_place, exchange=self.name, account_id=self.account_id, run_id=run_id, clock=self.clock
                 )
                 journal = self._claim.journal
-            switch = Switch(KillFile(self.name, self.account_id), self.clock)
             self._orders = OrderService(
                 self._venue,
                 self.account_id,
@@ -132,18 +127,6 @@ class Exchange:
             await self._venue.close()
             self._let_go()
             await self._notifier.close()
-            self._outside = Outside(
-                self._venue,
-                self.account_id,
-                self._orders,
-                switch=switch,
-                journal=journal,
-                clock=self.clock,
-                run_id=run_id,
-            )
-            self._outside.open()
-            if self._claim is not None:
-                await self._claim.listen(self.obey)
             raise
 
     async def close(self) -> None:
@@ -211,16 +194,16 @@ class Exchange:
 
     @property
     def journal(self) -> Journal:
+        """Raises ConfigurationError where nothing may be sent: there is nothing to journal."""
         if self._claim is None:
+            self._open_venue()
+            self.require_consent()
             raise self._closed()
         return self._claim.journal
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-        """Raises ConfigurationError where nothing may be sent: there is nothing to journal."""
     async def accounts(self) -> Sequence[Account]:
-            self._open_venue()
-            self.require_consent()
         """Every account of this login."""
         return await self._open_venue().accounts()
 
@@ -357,52 +340,7 @@ class Exchange:
         self._trading(new=False)
         self.require_tradable(guards)
         self._engine = put
-    # -- stopping, and orders from outside -------------------------------------------------------------------------
-
-    @property
-    def killed(self) -> str | None:
-        """Why the kill switch is pulled, wherever that was done; None while it is not."""
-        return self.outside.switch.look()
-
-    def pull_kill_switch(self, reason: str) -> None:
-        """Refuse every new order of this account, here and in every program of this user, until a person resets it.
-
-        Working orders are cancelled, protective ones stay. RecordingError when the file of the switch can't be made:
-        it is pulled for this program all the same.
-        """
-        self.outside.switch.pull(reason)
-
-    async def kill(self, reason: str, *, protective: bool = False, everywhere: bool = False) -> Cancelled:
-        """Pull the kill switch, cancel this account's orders, and wait for the venue to confirm.
-
-        Protective orders stay unless `protective`, those placed elsewhere unless `everywhere`.
-        """
-        return await self.outside.kill(reason, protective=protective, everywhere=everywhere)
-
-    def reset_kill_switch(self) -> bool:
-        """Let orders pass again; whether it was pulled. ConfigurationError while the one for all accounts is."""
-        return self.outside.switch.reset()
-
-    @property
-    def owner(self) -> Owner:
-        """Who trades this account: this process. ConfigurationError where nothing may be sent."""
-        if self._claim is None:
-            self.require_consent()
-            raise self._closed()
-        return self._claim.owner
-
-    @property
-    def outside(self) -> Outside:
-        """Orders from outside, which a strategy that runs takes too."""
-        if self._outside is None:
-            raise self._closed()
-        return self._outside
-
-    async def obey(self, command: Command) -> Answer:
-        """Do what comes over the control socket, or would. Raises what the verb raises."""
-        return await obey(self, command)
-
-        return Executor(self._venue, self.journal, self.clock, halted=self.outside.switch.look)
+        return Executor(self._venue, self.journal, self.clock)
 
     def alert(self, notice: Notice) -> None:
         """Let the person who is notified hear of something that did not come from the venue."""

@@ -158,9 +158,6 @@ async def run_async(
         return collected.result(core)
 
 
-def default_feed(exchange: Exchange, instruments: Sequence[Instrument], interval: float) -> Feed:
-    """The exchange's own feed, found through the `horizon.feeds` entry points."""
-    for entry in entry_points(group="horizon.feeds", name=exchange.feed_name):
 def _guards(given: Sequence[Guard] | None, exchanges: Sequence[Exchange]) -> Sequence[Guard]:
     """The guards of a run: its own, or else those that were handed to the exchanges, or else the default.
 
@@ -174,6 +171,9 @@ def _guards(given: Sequence[Guard] | None, exchanges: Sequence[Exchange]) -> Seq
     return chosen
 
 
+def default_feed(exchange: Exchange, instruments: Sequence[Instrument], interval: float) -> Feed:
+    """The exchange's own feed, found through the `horizon.feeds` entry points."""
+    for entry in entry_points(group="horizon.feeds", name=exchange.feed_name):
         feed: Feed = entry.load().of(exchange, instruments, interval=interval)
         return feed
     raise ConfigurationError(
