@@ -281,10 +281,10 @@ class Client:
             except NotSent as error:
                 raise self._unreached(error) from error
             except NoAnswer as error:
-                sentence = f"{what}: {error.cause}"
+                sentence = f"{what} was not answered ({error.cause})"
                 if not self._answered and self.base_url.startswith("http://"):
                     sentence += f" (a gateway that speaks TLS is reached at https{self.base_url[4:]})"
-                raise _Doubtful(sentence, VenueUnavailable(f"{sentence}; nothing was changed, ask again")) from error
+                raise _Doubtful(sentence, VenueUnavailable(f"{sentence}: nothing was changed, ask again")) from error
         self._answered = True
         self.latest = response.headers
         if _logger.isEnabledFor(logging.DEBUG):
@@ -320,8 +320,7 @@ class Client:
                 return _SignedOut(text)
             case Problem.NO_BRIDGE:
                 return BrokerageSessionDown(
-                    f"{what}: there is no brokerage session ({text}): it is opened again by signing in or by itself "
-                    f"after the venue's nightly reset"
+                    f"{what} found no brokerage session (the venue says: {text}): it is opened again by itself"
                 )
             case Problem.NOT_PRIMED:
                 return _NotPrimed(f"the venue refused {what}: {text}", str(status), finding.text)
@@ -338,8 +337,8 @@ class Client:
             case Problem.BUSY:
                 return RateLimited(f"{what}: {text}", retry_after=_retry_after(response) or _BUSY_SECONDS)
             case Problem.DOWN:
-                sentence = f"{what}: the venue answered {status} ({text or 'no text'})"
-                return _Doubtful(sentence, VenueUnavailable(f"{sentence}; nothing was changed, ask again later"))
+                sentence = f"{what} was answered {status} ({text or 'no text'})"
+                return _Doubtful(sentence, VenueUnavailable(f"{sentence}: nothing was changed, ask again later"))
             case Problem.NOT_ADMITTED if self.auth.person_signs_in:
                 return Refused(
                     f"{what}: {self.base_url} does not serve the address that this program has (it says: {text}): add "
@@ -440,7 +439,7 @@ def _text(value: str | int | bool) -> str:
 def _unreadable(what: str, path: str, found: str, content: bytes) -> _Doubtful:
     sentence = f"{what}: expected the documented answer, found {extract(found)}"
     error = WireError(
-        f"{sentence}; check that the address is the gateway's own, then ask again", path=path, found=extract(content)
+        f"{sentence}: check that the address is the gateway's own, then ask again", path=path, found=extract(content)
     )
     return _Doubtful(sentence, error)
 

@@ -225,11 +225,11 @@ def test_a_bad_bars_file_is_told_with_file_and_row(tmp_path: Path, what: str) ->
 ANSWERS: list[tuple[int, dict[str, Any], type[HorizonError], str]] = [
     (40, {"action": "html"}, WireError, "found a page of HTML: .*Service temporarily unavailable.* check that"),
     (41, {"action": "html", "status": 502}, VenueUnavailable, "answered 502 .* nothing was changed, ask again"),
-    (42, {"action": "empty"}, WireError, r"found nothing \(status 200\); check that the address"),
+    (42, {"action": "empty"}, WireError, r"found nothing \(status 200\): check that the address"),
     (43, {"action": "truncate", "when": "after"}, WireError, "found broken JSON .* check that the address"),
     (44, {"action": "status", "status": 200}, Refused, "the venue refused .*: OK"),
-    (45, {"action": "silence"}, VenueUnavailable, "no answer in 30 s; nothing was changed, ask again"),
-    (46, {"action": "drop"}, VenueUnavailable, "connection was lost before the answer; nothing was changed"),
+    (45, {"action": "silence"}, VenueUnavailable, r"no answer in 30 s\): nothing was changed, ask again"),
+    (46, {"action": "drop"}, VenueUnavailable, r"connection was lost before the answer\): nothing was changed"),
 ]
 
 

@@ -525,6 +525,26 @@ async def test_410_and_503_right_after_a_logout_pass(make_session: MakeSession, 
     assert setup.session.state.ready
 
 
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (httpx.ReadTimeout("no answer"), "POST /tickle was not answered (no answer)"),
+        ((503, {"error": "busy: wait"}), "POST /tickle was answered 503 (busy: wait)"),
+        ((200, "a: b"), "POST /tickle: expected the documented answer, found Expected `object`, got `str`"),
+    ],
+)
+async def test_what_is_told_of_a_venue_that_can_not_answer_has_its_cause_and_its_remedy_apart(
+    make_session: MakeSession, answer: Any, cause: str
+) -> None:
+    setup = make_session()
+    await setup.open()
+    setup.venue.usual[TICKLE] = answer
+    await setup.clock.sleep(3 * KEEP_ALIVE_SECONDS)
+    told = tier(setup.states[-1], SessionTier.GATEWAY)
+    assert told.cause.startswith(cause)
+    assert "ask again" in told.action
+
+
 async def test_two_kinds_of_failure_by_turns_are_one_trouble(make_session: MakeSession) -> None:
     setup = make_session()
     await setup.open()
