@@ -32,10 +32,11 @@ class InteractiveBrokers(Exchange):
     and `read_only=True` sends nothing that changes anything.
 
     `auth` is a way of signing in (`OAuth2`, `OAuth1`, `Bearer`); without it, a gateway on this machine needs none, and
-    any other address takes a bearer token from `access_token` or IBKR_ACCESS_TOKEN. `api_url` is the gateway of this machine, or IBKR's own address when `auth` needs no gateway; `hosts` are others to
-    try when that one answers 410. `certificate` is a PEM file or a SHA-256 fingerprint; without it, a gateway on this
-    machine is trusted on first use and any other host by the machine's authorities. `accept_stock_certificate` accepts
-    on another host the certificate that comes with every gateway.
+    any other address takes a bearer token from `access_token` or IBKR_ACCESS_TOKEN. `api_url` is the gateway of this
+    machine, or IBKR's own address when `auth` needs no gateway; `hosts` are others to try when that one answers 410.
+    `certificate` is a PEM file or a SHA-256 fingerprint; without it, a gateway on this machine is trusted on first use
+    and any other host by the machine's authorities. `accept_stock_certificate` accepts on another host the certificate
+    that comes with every gateway.
 
     `accept` opts in to confirmation prompts that are refused by default, by message id, each with a limit of the
     user's own; `decide` is a function of the user's own that is asked about every prompt, has fifteen seconds and the

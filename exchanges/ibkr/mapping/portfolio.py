@@ -105,8 +105,10 @@ def account(
 
 def _is_retirement(row: PortfolioAccount | None, amounts: Mapping[str, SummaryValue]) -> bool:
     told = amounts.get("accounttype")
-    kinds = [row.type, row.acctCustType] if row is not None else []
-    return any(_RETIREMENT.search((kind or "").upper()) for kind in (*kinds, told.value if told is not None else None))
+    kinds = [told.value if told is not None else None]
+    if row is not None:
+        kinds += [row.type, row.acctCustType]
+    return any(kind is not None and _RETIREMENT.search(str(kind).upper()) for kind in kinds)
 
 
 def _summary_currency(amounts: Mapping[str, SummaryValue]) -> str | None:
