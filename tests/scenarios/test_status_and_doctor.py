@@ -268,10 +268,22 @@ async def test_wrong_settings_are_told_and_the_machine_is_looked_at_all_the_same
     write_settings(tmp_path, '[paper]\nregoin = "US"\n')
     done = await run("doctor")
     assert done.exit_code == 1
-    assert 'did you mean "region"?' in done.stdout
+    lines = done.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("settings"))
+    assert lines[at].endswith("ibkr.toml, [paper]: 'regoin' is no setting")
+    assert lines[at + 1].split() == ["to", "do", "did", "you", "mean", '"region"?']
     assert "everything else        skipped" in done.stdout
     done = await run("ibkr", "status")
     assert isinstance(done.exception, ConfigurationError)
+
+
+async def test_a_certificate_file_that_is_not_there_is_told_and_nothing_is_sent(tmp_path: Path) -> None:
+    write_settings(tmp_path, '[paper]\ncertificate = "gone.pem"\n')
+    async with Simulator() as gateway:
+        code, checks = await doctor(gateway)
+        assert asked(gateway) == []
+    assert (code, checks["connection"]["result"]) == (1, "failed")
+    assert checks["connection"]["found"].startswith("expected a PEM file")
 
 
 # -- signing in by itself ----------------------------------------------------------------------------------------------
@@ -344,5 +356,5 @@ async def test_a_key_that_others_may_read_fails_with_the_chmod_to_run(tmp_path: 
         code, checks = await doctor(gateway)
     assert (code, checks["keys: key"]["result"]) == (1, "failed")
     assert f"chmod 600 {key}" in checks["keys: key"]["action"]
-    assert checks["login"]["found"] == "the keys must be right first"
+    assert checks["login"]["found"] == "what to connect with must be right first"
     assert checks["certificate"]["result"] == "ok"

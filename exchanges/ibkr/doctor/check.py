@@ -1,11 +1,14 @@
 """One thing that was looked at."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from horizon.errors import HorizonError
 from horizon.net.redaction import redact
+
+_AS_SAID: Final = "see to that, then look again"
 
 
 class Result(StrEnum):
@@ -49,5 +52,5 @@ def skipped(name: str, why: str) -> Check:
 def of_error(name: str, error: HorizonError, result: Result = Result.FAILED) -> Check:
     """An error's text is `what is wrong: what to do`."""
     text = redact(str(error))
-    found, colon, action = text.partition(": ")
-    return Check(name=name, result=result, found=found if colon else text, action=action)
+    found, colon, action = text.rpartition(": ")
+    return Check(name=name, result=result, found=found if colon else text, action=action if colon else _AS_SAID)

@@ -64,13 +64,15 @@ def _client(chosen: Chosen, url: str | None, clock: Clock) -> tuple[Client | Non
         return None, [of_error(f"keys: {name}", error) for name, error in problems.items()]
     try:
         arguments = of_connection(given(chosen.settings, {"api_url": url}))
-        client = connection(arguments.pop("api_url"), clock, shared=True, timeout=_TIMEOUT, **arguments)
     except ConfigurationError as error:
         return None, [of_error("keys", error)]
-    way = type(client.auth).__name__
-    if way == "LocalGateway":
+    try:
+        client = connection(arguments.pop("api_url"), clock, shared=True, timeout=_TIMEOUT, **arguments)
+    except ConfigurationError as error:
+        return None, [of_error("connection", error)]
+    if client.auth.person_signs_in:
         return client, [skipped("keys", "a gateway needs none")]
-    return client, [ok("keys", f"read for {way}")]
+    return client, [ok("keys", f"read for {type(client.auth).__name__}")]
 
 
 def _settings(chosen: Chosen) -> tuple[Check, ...]:
@@ -115,7 +117,7 @@ async def _chain(
         if not answers
         else "nothing is sent before the certificate is trusted"
         if not trusted
-        else "the keys must be right first"
+        else "what to connect with must be right first"
     )
     if client is None or not answers or not trusted:
         for name in (*_SESSION, *_DATA):

@@ -76,7 +76,7 @@ def _accounts(look: "Look") -> str:
 
 def _kept(look: "Look") -> str:
     if look.note is None:
-        return "by no program of this user on this machine"
+        return "no program of this user on this machine has left word of it"
     age = look.status.keep_alive_age
     return f"by the program with pid {look.note.pid}" + ("" if age is None else f", {age_text(age)} ago")
 
