@@ -46,7 +46,7 @@ _MOST_STEPS: Final = 40
 """A walk through the table ends long before."""
 _PATIENCE: Final = 6
 """How often in a row a sign-in is found to be gone, in a reset, before one of the few there are is spent on it."""
-_WITHOUT_RESETS: Final = "Simulated"
+WITHOUT_RESETS: Final = "Simulated"
 """So calls itself a gateway that has no downtimes, whatever the hour."""
 _NOT_ACTIVE: Final = "39687"
 _LOST: Final = frozenset({Seen.COMPETING, Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED})
@@ -210,7 +210,7 @@ class Repair:
         """What a status says, and what keeps orders from being sent by it."""
         if status.serverInfo is not None and status.serverInfo.serverName:
             self.server = status.serverInfo.serverName
-            self._resets.keeps_resets = self.server != _WITHOUT_RESETS
+            self._resets.keeps_resets = self.server != WITHOUT_RESETS
         said = status.fail or status.message
         because = f" (it says: {said})" if said else ""
         if status.competing:

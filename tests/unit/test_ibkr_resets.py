@@ -1,13 +1,18 @@
 """Reset windows: data per region, by the wall clock of the region, over the changes of the clock too."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import REGIONS, RULES, Region, ResetKind, next_reset, region_of, window_at, windows_around
+from exchanges.ibkr.session_repair import WITHOUT_RESETS
+from exchanges.ibkr.simulator.resets import WINDOWS, ZONES, Window
+from exchanges.ibkr.simulator.session import WITHOUT_RESETS as SIMULATED_WITHOUT_RESETS
 from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
 from horizon.errors import ConfigurationError
+from horizon.simulation.scripted_clock import ScriptedClock
 
 NEW_YORK, ZURICH, HONG_KONG = ZoneInfo("America/New_York"), ZoneInfo("Europe/Zurich"), ZoneInfo("Asia/Hong_Kong")
 
@@ -81,3 +86,32 @@ def test_every_region_has_its_daily_and_its_weekly_form() -> None:
         assert region_of(region) == region
     with pytest.raises(ConfigurationError, match="US, Europe, Asia"):
         region_of("Mars")
+
+
+def times_of_the_simulators(window: Window, region: Region) -> list[tuple[int, int]]:
+    """Every time that a downtime of the simulator may take, over a year with both changes of the clock."""
+    days = (date(2025, 7, 1) + timedelta(days=number) for number in range(366))
+    begins = [
+        to_nanoseconds(datetime.combine(day, window.begins, ZoneInfo(ZONES[region])))
+        for day in days
+        if day.weekday() in window.days
+    ]
+    return [(begin, begin + round(window.minutes * 60) * NANOSECONDS) for begin in begins]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
+def test_every_downtime_of_the_simulator_is_one_that_is_expected(window: Window, region: Region) -> None:
+    for start, end in times_of_the_simulators(window, region):
+        expected = [each for each in windows_around(start, region) if each.start <= start and end <= each.end]
+        assert expected, f"{window.name} at {to_datetime(start)}"
+        if window.ends_sign_in:
+            assert any(each.kind.ends_sign_in for each in expected)
+
+
+def test_a_server_without_downtimes_has_the_same_name_on_both_sides() -> None:
+    assert WITHOUT_RESETS == SIMULATED_WITHOUT_RESETS
+    watch = ResetWatch(ScriptedClock(at(NEW_YORK, "2025-11-19 00:30")), "US")
+    assert watch.current() is not None
+    watch.keeps_resets = False
+    assert (watch.current(), watch.refusing(), watch.hushing(grace=True)) == (None, None, None)
