@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from horizon.cli import consent
 from horizon.cli.market_day import OPENING, made_day
 from horizon.cli.output import errors, print_json, print_line
 from horizon.clock import Clock, SystemClock
 from horizon.engine.run import RunResult, run_async
 from horizon.errors import ConfigurationError, HorizonError
+from horizon.guards import Guard
 from horizon.model import ZERO, CoreEvent, Notice, NoticeLevel, SessionState, plain
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Strategy
@@ -53,9 +55,22 @@ def command(
     fresh_state: Annotated[
         bool, typer.Option("--fresh-state", help="Forget what the strategy's last run saved in ctx.state.")
     ] = False,
+    live: consent.Live = False,
+    yes_live: consent.YesLive = None,
+    max_size: consent.MaxSize = None,
+    max_notional: consent.MaxNotional = None,
+    max_position: consent.MaxPosition = None,
+    max_daily_loss: consent.MaxDailyLoss = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> None:
     """Run a strategy until Ctrl-C; its entry orders are cancelled then."""
+    limits = consent.Limits(
+        max_size=max_size, max_notional=max_notional, max_position=max_position, max_daily_loss=max_daily_loss
+    )
+    if embedded and (live or yes_live is not None):
+        raise ConfigurationError("--live goes without --embedded: an embedded gateway trades no real money")
+    guards = limits.guards(live=live or yes_live is not None)
+    agreed = consent.agreed_account(live, yes_live, account)
     strategy = load_strategy(file, class_name)
     if embedded and profile is not None:
         raise ConfigurationError("--profile goes without --embedded: an embedded gateway needs no sign-in")
@@ -68,11 +83,12 @@ def command(
         seed=seed,
         profile=profile,
         api_url=api_url,
-        account=account,
+        account=agreed or account,
         certificate=certificate,
+        live=agreed is not None,
     )
     try:
-        result = asyncio.run(_run(strategy, place, interval, duration, record, cancel_protective, fresh_state))
+        result = asyncio.run(_run(strategy, place, guards, interval, duration, record, cancel_protective, fresh_state))
     except HorizonError as error:
         if not _comes_from(file, error):
             raise
@@ -95,11 +111,14 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     api_url: str | None
     account: str | None
     certificate: str | None
+    live: bool
+    """Whether a person has agreed to real money in `account`."""
 
 
 async def _run(
     strategy: Strategy,
     place: _Place,
+    guards: Sequence[Guard] | None,
     interval: float,
     duration: timedelta | None,
     record: Path | None,
@@ -111,7 +130,11 @@ async def _run(
     async with AsyncExitStack() as stack:
         if not place.embedded:
             broker = InteractiveBrokers.from_settings(
-                place.profile, api_url=place.api_url, account_id=place.account, certificate=place.certificate
+                place.profile,
+                api_url=place.api_url,
+                account_id=place.account,
+                certificate=place.certificate,
+                live=place.live,
             )
         else:
             broker = await _embedded(stack, place)
@@ -120,6 +143,7 @@ async def _run(
             broker,
             interval=interval,
             duration=duration,
+            guards=guards,
             record=record,
             cancel_protective=cancel_protective,
             fresh_state=fresh_state,
