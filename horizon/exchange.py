@@ -36,8 +36,14 @@ from horizon.model import (
 from horizon.observe.notify import Notifier, Notify
 from horizon.orders.claim import Claim, refuse_if_owned
 from horizon.orders.consent import Consent
+from horizon.orders.control.commander import obey
+from horizon.orders.control.messages import Answer, Command
 from horizon.orders.execution import Executor
+from horizon.orders.kill_file import KillFile
+from horizon.orders.outside import Cancelled, Outside
+from horizon.orders.owner import Owner
 from horizon.orders.service import CANCEL_WAIT, OrderService
+from horizon.orders.switch import Switch
 from horizon.orders.unjournaled import Unjournaled
 from horizon.ports import AsksQuestions, Capabilities, Journal, PutVenueEvent, Venue, VenueEvent, VenueProfile
 
@@ -83,6 +89,7 @@ class Exchange:
         self._wanted_account = account_id
         self._journal_place = journal
         self._claim: Claim | None = None
+        self._outside: Outside | None = None
         self._consent = Consent(live=live, read_only=read_only)
         self.chosen_guards = None if guards is None else tuple(guards)
         """Those that were handed in; None when none were."""
@@ -115,6 +122,7 @@ class Exchange:
                     self._journal_place, exchange=self.name, account_id=self.account_id, run_id=run_id, clock=self.clock
                 )
                 journal = self._claim.journal
+            switch = Switch(KillFile(self.name, self.account_id), self.clock)
             self._orders = OrderService(
                 self._venue,
                 self.account_id,
@@ -122,10 +130,23 @@ class Exchange:
                 journal=journal,
                 guards=self.guards(),
                 clock=self.clock,
+                halted=switch.look,
             )
+            self._outside = Outside(
+                self._venue,
+                self.account_id,
+                self._orders,
+                switch=switch,
+                journal=journal,
+                clock=self.clock,
+                run_id=run_id,
+            )
+            self._outside.open()
+            if self._claim is not None:
+                await self._claim.listen(self.obey)
         except BaseException:
             await self._venue.close()
-            self._let_go()
+            await self._let_go()
             await self._notifier.close()
             raise
 
@@ -138,7 +159,7 @@ class Exchange:
         try:
             await self._venue.close()
         finally:
-            self._let_go()
+            await self._let_go()
             await self._notifier.close()
 
     async def __aenter__(self) -> Self:
@@ -150,9 +171,11 @@ class Exchange:
     ) -> None:
         await self.close()
 
-    def _let_go(self) -> None:
+    async def _let_go(self) -> None:
+        if self._outside is not None:
+            await self._outside.close()
         if self._claim is not None:
-            self._claim.release()
+            await self._claim.release()
             self._claim = None
 
     def _choose(self, accounts: Sequence[Account]) -> Account:
@@ -333,6 +356,51 @@ class Exchange:
         if isinstance(self._venue, AsksQuestions):
             await self._venue.refuse_open_prompt()
 
+    # -- stopping, and orders from outside -------------------------------------------------------------------------
+
+    @property
+    def killed(self) -> str | None:
+        """Why the kill switch is pulled, wherever that was done; None while it is not."""
+        return self.outside.switch.look()
+
+    def pull_kill_switch(self, reason: str) -> None:
+        """Refuse every new order of this account, here and in every program of this user, until a person resets it.
+
+        Working orders are cancelled, protective ones stay. RecordingError when the file of the switch can't be made:
+        it is pulled for this program all the same.
+        """
+        self.outside.switch.pull(reason)
+
+    async def kill(self, reason: str, *, protective: bool = False, everywhere: bool = False) -> Cancelled:
+        """Pull the kill switch, cancel this account's orders, and wait for the venue to confirm.
+
+        Protective orders stay unless `protective`, those placed elsewhere unless `everywhere`.
+        """
+        return await self.outside.kill(reason, protective=protective, everywhere=everywhere)
+
+    def reset_kill_switch(self) -> bool:
+        """Let orders pass again; whether it was pulled. ConfigurationError while the one for all accounts is."""
+        return self.outside.switch.reset()
+
+    @property
+    def owner(self) -> Owner:
+        """Who trades this account: this process. ConfigurationError where nothing may be sent."""
+        if self._claim is None:
+            self.require_consent()
+            raise self._closed()
+        return self._claim.owner
+
+    @property
+    def outside(self) -> Outside:
+        """Orders from outside, which a strategy that runs takes too."""
+        if self._outside is None:
+            raise self._closed()
+        return self._outside
+
+    async def obey(self, command: Command) -> Answer:
+        """Do what comes over the control socket, or would. Raises what the verb raises."""
+        return await obey(self, command)
+
     # -- for the engine ------------------------------------------------------------------------------------------
 
     def attach(self, put: PutVenueEvent, guards: Sequence[Guard]) -> Executor:
@@ -340,7 +408,7 @@ class Exchange:
         self._trading(new=False)
         self.require_tradable(guards)
         self._engine = put
-        return Executor(self._venue, self.journal, self.clock)
+        return Executor(self._venue, self.journal, self.clock, halted=self.outside.switch.look)
 
     def alert(self, notice: Notice) -> None:
         """Let the person who is notified hear of something that did not come from the venue."""
@@ -348,6 +416,7 @@ class Exchange:
 
     def detach(self) -> None:
         self._engine = None
+        self.outside.engine = None
         self.watch(orders=False, fills=False)
 
     def watch(self, *, orders: bool, fills: bool) -> None:

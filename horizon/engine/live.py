@@ -14,9 +14,11 @@ from typing import Protocol
 from horizon.clock import NANOSECONDS, Clock, SystemClock
 from horizon.engine.core import Core
 from horizon.engine.sender import Sender
+from horizon.engine.state import state_name
 from horizon.errors import HorizonError
 from horizon.exchange import Exchange
 from horizon.model import (
+    ClientOrderId,
     CoreEvent,
     Instrument,
     Notice,
@@ -75,6 +77,10 @@ class LiveShell:
         self._broken: Exception | None = None
         self._inbox: deque[CoreEvent] = deque()
         self._wake = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._watchers = 0
+        """How many wait for what an event brings."""
+        self._ended = False
         self._senders: dict[str, Sender] = {}
         self._stopwatch = SystemClock()
         self._stopping = False
@@ -92,6 +98,35 @@ class LiveShell:
             self._stopping = True
             self.put(Stop(time=self._clock.now(), reason=reason))
 
+    # -- what is seen and asked from outside ---------------------------------------------------------------------
+
+    @property
+    def strategy_name(self) -> str:
+        return state_name(self._core.strategy)
+
+    def order(self, client_order_id: ClientOrderId) -> Order | None:
+        return self._core.order(client_order_id)
+
+    def open_orders(self, exchange: str) -> Sequence[Order]:
+        desk = self._core.desks.get(exchange)
+        return [] if desk is None else desk.open_orders()
+
+    async def until(self, condition: Callable[[], bool], *, timeout: float) -> bool:
+        """Whether `condition` came true in time; it is looked at after every event, and when the run ends."""
+        self._watchers += 1
+        try:
+            async with self._clock.deadline(timeout):
+                while not condition() and not self._ended:
+                    self._handled.clear()
+                    await self._handled.wait()
+        except TimeoutError:
+            pass  # what it has come to is told below
+        finally:
+            self._watchers -= 1
+        return condition()
+
+    # -- the run -------------------------------------------------------------------------------------------------
+
     async def run(self, start: Start) -> None:
         """Run from `start` until a stop is requested, the strategy fails or asks to stop, or all feeds have ended.
 
@@ -103,6 +138,8 @@ class LiveShell:
                     name: Sender(exchange, self.put, self._core, tasks) for name, exchange in self._exchanges.items()
                 }
                 background = [tasks.create_task(sender.run()) for sender in self._senders.values()]
+                for exchange in self._exchanges.values():
+                    exchange.outside.engine = self
                 self._take(start)
                 for exchange in self._exchanges.values():
                     if exchange.session is not None:
@@ -123,6 +160,8 @@ class LiveShell:
                 error.add_note(f"orders that may still be at the venue: {left}")
             raise
         finally:
+            self._ended = True
+            self._handled.set()
             for exchange in self._exchanges.values():
                 exchange.detach()
 
@@ -208,6 +247,8 @@ class LiveShell:
             self.request_stop(f"the strategy raised {type(core.failure).__name__}: {core.failure}")
         elif core.stop_requested is not None:
             self.request_stop(core.stop_requested)
+        if self._watchers:
+            self._handled.set()
         spent = self._stopwatch.monotonic() - began
         if spent > _SLOW_CALLBACK and not isinstance(event, Notice):
             text = f"handling a {type(event).__name__} took {spent:.2f} s: the keep-alive waits meanwhile"

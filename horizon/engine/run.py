@@ -14,6 +14,7 @@ import msgspec
 
 from horizon.clock import Clock
 from horizon.engine.core import Core
+from horizon.engine.kill_signal import KillOnSignal
 from horizon.engine.live import LiveShell
 from horizon.engine.saved_state import last_state
 from horizon.errors import ConfigurationError
@@ -129,7 +130,8 @@ async def run_async(
         state, revision = last_state(strategy, exchanges, fresh=fresh_state)
         markets = await _resolve(strategy, by_name)
         start = await _start(markets, by_name, clock, run_id or new_run_id())
-        start = msgspec.structs.replace(start, state=state, state_revision=revision)
+        killed = "; ".join(reason for exchange in exchanges if (reason := exchange.killed) is not None)
+        start = msgspec.structs.replace(start, state=state, state_revision=revision, kill_switch=killed)
         core = Core(
             strategy,
             profiles={name: exchange.profile for name, exchange in by_name.items()},
@@ -146,6 +148,7 @@ async def run_async(
         collected = _Collector(on_event)
         shell = LiveShell(core, by_name, feeds, clock=clock, recorder=recorder, on_event=collected.take, on_log=on_log)
         stack.enter_context(_StopOnCtrlC(shell))
+        stack.enter_context(KillOnSignal(exchanges))
         try:
             async with asyncio.TaskGroup() as tasks:
                 alarm = tasks.create_task(_stop_after(shell, clock, duration))

@@ -9,6 +9,7 @@ import msgspec
 from horizon.clock import Clock
 from horizon.directories import state_directory
 from horizon.model import AccountId
+from horizon.orders.control.server import ControlServer, Obey
 from horizon.orders.journal import SqliteJournal
 from horizon.orders.owner import Owner, Ownership, owner_of
 from horizon.ports import Journal, JournalRecord, RecordKind
@@ -40,6 +41,7 @@ class Claim:
         )
         self.journal: Journal
         self._ownership: Ownership | None = None
+        self._control: ControlServer | None = None
         if place is not None and not isinstance(place, Path):
             self.journal = place
             return
@@ -52,13 +54,16 @@ class Claim:
             self._ownership.release()
             raise
 
-    def listen_at(self, control: str) -> None:
-        """Let others know where commands are taken."""
-        self.owner = msgspec.structs.replace(self.owner, control=control)
+    async def listen(self, obey: Obey) -> None:
+        """Take commands of other programs of this user, and let them know where."""
         if self._ownership is not None:
+            self._control = ControlServer(obey)
+            self.owner = msgspec.structs.replace(self.owner, control=await self._control.open(self._ownership.journal))
             self._ownership.note(self.owner)
 
-    def release(self) -> None:
+    async def release(self) -> None:
+        if self._control is not None:
+            await self._control.close()
         self.journal.close()
         if self._ownership is not None:
             self._ownership.release()

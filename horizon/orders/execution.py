@@ -5,11 +5,12 @@ never waits for an answer that will not come.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
 from horizon.clock import Clock
-from horizon.errors import HorizonError, Outcome, RateLimited
+from horizon.errors import HorizonError, InvalidOrder, Outcome, RateLimited
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -38,14 +39,20 @@ still arrive."""
 class Executor:
     """The way from effects to one venue and back."""
 
-    def __init__(self, venue: Venue, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, venue: Venue, journal: Journal, clock: Clock, *, halted: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`halted` says why nothing new may leave: the kill switch, looked at as late as can be."""
         self._venue = venue
         self._journal = journal
         self._clock = clock
+        self._halted = halted
 
     async def perform(self, effect: Effect, put: PutVenueEvent) -> HorizonError | None:
         """Do one thing at the venue and put what came of it. The error, if any, is in the reports too."""
         match effect:
+            case Send() | Replace() if (reason := self._halted()) is not None:
+                return self._stopped(effect, reason, put)
             case Send():
                 return await self._send(effect, put)
             case Cancel():
@@ -55,6 +62,15 @@ class Executor:
             case Find():
                 await self._find(effect, put)
                 return None
+
+    def _stopped(self, effect: Send | Replace, reason: str, put: PutVenueEvent) -> HorizonError:
+        error = InvalidOrder(f"kill_switch: it is pulled ({reason}), nothing was sent", rule="kill_switch")
+        if isinstance(effect, Replace):
+            put(self._refused_change(effect.order, str(error)))
+        else:
+            for request in effect.requests:
+                put(self._report(effect.account_id, request.client_order_id, OrderStatus.REJECTED, str(error)))
+        return error
 
     async def _send(self, effect: Send, put: PutVenueEvent) -> HorizonError | None:
         try:

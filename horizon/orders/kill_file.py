@@ -52,9 +52,9 @@ class KillFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return _read(self.path)
         except OSError as error:
+            if os.path.lexists(self.path):
+                return _read(self.path)
             raise RecordingError(
                 f"the kill switch {self.path} could not be pulled ({error.strerror or error}): stop the process itself",
                 file=str(self.path),

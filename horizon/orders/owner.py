@@ -49,6 +49,7 @@ class Ownership:
     """The lock, from the moment it is taken until `release`. Raises ConfigurationError when another process has it."""
 
     def __init__(self, journal: Path, owner: Owner) -> None:
+        self.journal = journal
         self.path = _place(journal)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, HorizonError, InvalidOrder, RecordingError, Refused
-from horizon.guards import Guard, check_all
+from horizon.guards import Guard, check_all, with_kill_switch
 from horizon.guards.prices import with_size
 from horizon.model import (
     AccountId,
@@ -56,14 +56,15 @@ class OrderService:
         journal: Journal,
         guards: Sequence[Guard],
         clock: Clock,
+        halted: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.markets: dict[MarketId, Market] = {}
         self.quotes: dict[Instrument, Quote] = {}
         self._venue = venue
         self._desk = Desk(venue.name, account_id, run_id)
-        self._executor = Executor(venue, journal, clock)
+        self._executor = Executor(venue, journal, clock, halted=halted)
         self._journal = journal
-        self._guards = guards
+        self._guards, self._kill_switch = with_kill_switch(guards)
         self._clock = clock
         self._books: Books | None = None
         self._changed = asyncio.Event()
@@ -153,6 +154,17 @@ class OrderService:
         elif isinstance(event, Fill) and event.account_id == self._desk.account_id:
             self._book(event)
         self._after_news()
+
+    def halt(self, reason: str) -> None:
+        """Refuse every new order from now on, and cancel what works; protective orders stay."""
+        self._kill_switch.pull(reason)
+        working = [order for order in self._desk.open_orders() if not order.request.protective]
+        if working:
+            self._in_background(self.cancel(working))
+
+    def resume(self) -> None:
+        """Let orders pass again."""
+        self._kill_switch.reset()
 
     async def close(self) -> None:
         for task in self._tasks:

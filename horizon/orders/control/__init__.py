@@ -1,0 +1,1 @@
+"""How other programs of this user reach the one that trades an account."""
