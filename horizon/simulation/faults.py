@@ -145,8 +145,8 @@ class FaultPlan:
         self, faults: Iterable[Fault] = (), events: Iterable[Event] = (), *, lottery: "Lottery | None" = None
     ) -> None:
         self._lottery = lottery
-        self.happens: Callable[[str], object] | None = None
-        """Makes what a fault names happen; the simulator sees to it."""
+        self._happens: Callable[[str], object] | None = None
+        self._problem: Callable[[str], str] | None = None
         self._pending: list[_Pending] = []
         self.events = tuple(events)
         """What happens by itself, in the order of the plan; the simulator sees to it."""
@@ -190,13 +190,21 @@ class FaultPlan:
         match; the same seed and the same requests give the same faults. Each strikes as often as its `times`."""
         return cls(among, events, lottery=Lottery(seed, share))
 
-    @property
-    def faults(self) -> list[Fault]:
-        """All faults, used up or not."""
-        return [pending.fault for pending in self._pending]
+    def connect(self, happens: Callable[[str], object], problem: Callable[[str], str]) -> None:
+        """Let a venue see to what the faults name. `problem` says why it can't make something happen, or nothing.
+        Raises ConfigurationError for a fault that names such a thing."""
+        self._happens, self._problem = happens, problem
+        for pending in self._pending:
+            self._check(pending.fault)
+
+    def _check(self, fault: Fault) -> None:
+        problem = self._problem(fault.what) if fault.what and self._problem is not None else ""
+        if problem:
+            raise ConfigurationError(f"fault {fault.match!r}: {problem}")
 
     def add(self, fault: Fault) -> None:
         """Put one more fault at the end; this works while the server runs."""
+        self._check(fault)
         self._pending.append(_Pending(fault, fault.skip, fault.times))
 
     async def wait_until_applied(self) -> None:
@@ -225,8 +233,8 @@ class FaultPlan:
 
     def happen(self, fault: Fault) -> None:
         """Let what the fault names happen."""
-        if fault.what and self.happens is not None:
-            self.happens(fault.what)
+        if fault.what and self._happens is not None:
+            self._happens(fault.what)
 
 
 T = TypeVar("T")

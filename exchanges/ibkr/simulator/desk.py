@@ -94,7 +94,7 @@ class Desk:
     def looks_again_in(self, now: int) -> float:
         """Seconds until resting orders must be looked after though nobody asks: one
         while any is near its price or about to be cancelled, more otherwise, most while the stock market is closed."""
-        due = [moment for moment, _ in self._on_the_way]
+        due = [moment for moment, _ in self._on_the_way if moment < _NEVER]
         if due:
             return min(max((min(due) - now) / NANOSECONDS, 0.0), SOON)
         working = [self._orders[int(order.client_order_id)] for order in self._engine.open_orders()]
@@ -278,6 +278,7 @@ class Desk:
         order.ended_early = msgspec.structs.replace(
             self.progress(order), status=status, reason=reason, updated_time=now
         )
+        self._on_the_way = [entry for entry in self._on_the_way if any(o.ended_early is None for o in entry[1])]
 
     def end_by_system(self, order: PlacedOrder, reason: str, now: int) -> None:
         """Cancel an order as the system does, with the reason it gives."""

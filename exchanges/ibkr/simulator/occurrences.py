@@ -69,11 +69,10 @@ def schedule(events: Iterable[Event], gateway: Controls, agenda: Agenda, *, star
 def during_requests(plan: FaultPlan, gateway: Controls) -> None:
     """Let the faults of a plan set off what they name, in the middle of a request. Raises ConfigurationError for what
     this gateway knows nothing of, or what needs a duration."""
-    for fault in plan.faults:
-        problem = _problem(Event(what=fault.what, after=0), hosts=1) if fault.what else ""
-        if problem:
-            raise ConfigurationError(f"fault {fault.match!r}: {problem}")
-    plan.happens = lambda what: OCCURRENCES[what].begins(gateway, Event(what=what, after=0))
+    plan.connect(
+        happens=lambda what: OCCURRENCES[what].begins(gateway, Event(what=what, after=0)),
+        problem=lambda what: _problem(Event(what=what, after=0), hosts=1),
+    )
 
 
 def _put(event: Event, occurrence: _Occurrence, gateway: Controls, agenda: Agenda, due: int) -> None:
