@@ -9,8 +9,9 @@ import msgspec
 from exchanges.ibkr.auth.gateway_trust import gateway_trust
 from exchanges.ibkr.auth.local_gateway import LocalGateway
 from exchanges.ibkr.client import Client
+from exchanges.ibkr.rates import limiter as request_limiter
 from exchanges.ibkr.wire.session import AuthStatus
-from horizon.clock import NANOSECONDS, Clock
+from horizon.clock import NANOSECONDS, Clock, SystemClock
 from horizon.errors import BrokerageSessionDown, NeedsLogin, VenueError, VenueUnavailable
 from horizon.net.rates import Priority
 from horizon.net.tls import Trust
@@ -31,10 +32,11 @@ class SignInState(msgspec.Struct, frozen=True, kw_only=True):
 def gateway_client(
     base_url: str, clock: Clock, *, trust: Trust | None = None, known_gateways: Path | None = None
 ) -> Client:
-    """A client for a gateway on this machine."""
+    """A client for a gateway on this machine, which keeps the request limits with the programs that trade there."""
     pins = None if known_gateways is None else str(known_gateways)
     chosen = trust if trust is not None else gateway_trust(base_url, known_gateways=pins)
-    return Client(base_url, clock=clock, auth=LocalGateway(), trust=chosen, timeout=_TIMEOUT)
+    limiter = request_limiter(base_url, clock, shared=isinstance(clock, SystemClock), gateway=True)
+    return Client(base_url, clock=clock, auth=LocalGateway(), trust=chosen, limiter=limiter, timeout=_TIMEOUT)
 
 
 async def sign_in_state(client: Client) -> SignInState:
