@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from exchanges import InteractiveBrokers
 from exchanges.ibkr.auth import Bearer, LocalGateway, OAuth1, OAuth2
 from exchanges.ibkr.settings import Chosen, auth_of, choose, key_problems
-from exchanges.ibkr.settings.profile import SECRETS, settings_of
+from exchanges.ibkr.settings.profile import OF_WAY, SECRETS, settings_of
 from exchanges.ibkr.simulator.credentials import sample_oauth1_consumer, sample_oauth2_client
 from horizon.errors import ConfigurationError
 
@@ -261,3 +261,12 @@ def test_no_secret_is_quoted_whatever_is_wrong_around_it(table: dict[str, Any], 
     except ConfigurationError as error:
         told = str(error)
     assert PLANTED not in told
+
+
+def test_the_example_of_the_page_is_one_that_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "venues" / "ibkr.md").read_text(encoding="utf-8")
+    write(tmp_path, page.partition("```toml\ndefault")[2].partition("```")[0].join(["default", ""]), 0o644)
+    assert (choose().profile, choose().settings.account_id) == ("paper", "DU1234567")
+    assert choose("live").settings.auth == "oauth2"
+    named = [key for keys in OF_WAY.values() for key in keys if not key.endswith("_key_passphrase")]
+    assert [key for key in named if f"`{key}`" not in page] == []
