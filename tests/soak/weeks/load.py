@@ -23,7 +23,6 @@ class Trader(Strategy):
     markets = {"spy": "SPY"}
 
     def __init__(self) -> None:
-        self.resting: Order | None = None
         self.statuses: Counter[OrderStatus] = Counter()
 
     def on_start(self, ctx: Context) -> None:
@@ -37,12 +36,14 @@ class Trader(Strategy):
     def on_timer(self, ctx: Context, timer: TimerFired) -> None:
         spy = ctx.market("spy")
         quote = ctx.quote(spy.instrument())
-        if quote is None or quote.bid is None or quote.ask is None or ctx.unresolved(spy.instrument()):
-            if timer.name == "cancel" and self.resting is not None:
-                ctx.cancel(self.resting)
+        if ctx.unresolved(spy.instrument()):
+            # A cancel can have failed for the same reasons as everything else: it is asked for again.
+            for order in ctx.orders(spy.instrument()):
+                ctx.cancel(order)
+        elif quote is None or quote.bid is None or quote.ask is None:
             return
-        if timer.name == "rest":
-            self.resting = ctx.submit(_order(spy, OrderSide.BUY, quote.bid * 0.98))
+        elif timer.name == "rest":
+            ctx.submit(_order(spy, OrderSide.BUY, quote.bid * 0.98))
             ctx.set_timer("cancel", at=ctx.now + _RESTS_FOR)
         elif timer.name == "trade" and ctx.position(spy.instrument()):
             ctx.submit(_order(spy, OrderSide.SELL, quote.bid * 0.998))
