@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from exchanges.ibkr.auth.gateway_trust import refuse_plain_http_elsewhere
 from horizon.clock import Clock
 from horizon.net.answer import Response
 from horizon.net.tls import Trust
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 class Hosts:
     """One HTTP client for each address, `first` and then `others` (addresses, or names under the same scheme).
 
+    Raises ConfigurationError for an address among them where a token would be sent without TLS to another machine.
     Which one is asked stays the same until somebody says `next`.
     """
 
@@ -33,6 +35,8 @@ class Hosts:
 
         scheme = first.strip().partition("://")[0]
         urls = (first, *(each if "://" in each else f"{scheme}://{each}" for each in others))
+        for url in urls[1:]:
+            refuse_plain_http_elsewhere(url)
         self._clients = [
             HttpClient(url, clock=clock, trust=trust, headers=headers, transport=transport)
             for url in dict.fromkeys(url.strip().rstrip("/").removesuffix(path) for url in urls)

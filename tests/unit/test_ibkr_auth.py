@@ -10,6 +10,7 @@ import pytest
 
 from exchanges.ibkr.auth import Auth, Bearer, LocalGateway
 from exchanges.ibkr.auth.bearer import ASK_SECONDS
+from exchanges.ibkr.client import Client
 from horizon.clock import NANOSECONDS
 from horizon.errors import ConfigurationError, HorizonError, NeedsLogin, TokenExpired, VenueUnavailable
 from horizon.net.answer import Response
@@ -211,3 +212,9 @@ async def test_a_placeholder_for_the_gateway_on_this_machine_is_accepted_and_nev
     assert await gateway.headers("GET", "https://localhost:5000/v1/api/tickle") == {}
     assert "placeholder" not in repr(gateway)
     assert gateway.person_signs_in
+
+
+@pytest.mark.parametrize("host", ["http://2.api.example.com", "http://192.0.2.7:5000/v1/api", "ftp://localhost"])
+def test_no_token_is_sent_without_tls_to_another_host_of_the_login(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="expected"):
+        Client("https://api.example.com/v1/api", clock=ScriptedClock(0), auth=Bearer("eyJ"), hosts=[host])

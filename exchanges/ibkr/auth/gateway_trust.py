@@ -36,12 +36,8 @@ def gateway_trust(
     `certificate` is a PEM file or a SHA-256 fingerprint. Raises ConfigurationError for a file that is not there, and
     for plain http to another host.
     """
-    scheme, host, _ = gateway_address(api_url)
-    if scheme == "http" and not is_loopback(host):
-        raise ConfigurationError(
-            f"expected https:// for a gateway on another host, found {api_url}: over plain http anybody on the way "
-            f"reads the account and trades; use https://, or tunnel its port to this machine"
-        )
+    refuse_plain_http_elsewhere(api_url)
+    host = gateway_address(api_url)[1]
     if certificate is None:
         if is_loopback(host):
             return TrustOnFirstUse(known_gateways)
@@ -54,6 +50,16 @@ def gateway_trust(
             raise ConfigurationError(f"expected a PEM file with the gateway's certificate, found nothing at {text}")
         return CertificateFile(text)
     return PinnedCertificate(text, None if accept_stock_certificate else doubt)
+
+
+def refuse_plain_http_elsewhere(url: str) -> None:
+    """Raise ConfigurationError for an address without TLS that is not this machine, or for one that is none."""
+    scheme, host, _ = gateway_address(url)
+    if scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"expected https:// for a gateway on another host, found {url}: over plain http anybody on the way "
+            f"reads the account and trades; use https://, or tunnel its port to this machine"
+        )
 
 
 def gateway_address(url: str) -> tuple[str, str, int]:
@@ -104,7 +110,7 @@ async def shown_certificate(url: str, clock: Clock, known_gateways: Path | None 
     """
     scheme, host, port = gateway_address(url)
     if scheme == "http":
-        gateway_trust(url)
+        refuse_plain_http_elsewhere(url)
         raise ConfigurationError(f"expected an https:// address, found {url}: without TLS there is nothing to trust")
     der = await fetch_certificate(host, port, clock)
     pin = known_fingerprint(host, port, known_gateways)
