@@ -7,7 +7,7 @@ from datetime import date
 from exchanges.ibkr.account import AccountReader
 from exchanges.ibkr.away import Holdings
 from exchanges.ibkr.client import Client
-from exchanges.ibkr.confirmations import Policy, Ticket
+from exchanges.ibkr.confirmations import MARKET_ORDERS, Policy, Ticket
 from exchanges.ibkr.conversation import Conversation
 from exchanges.ibkr.forecastex import Forecasts
 from exchanges.ibkr.mapping.choice import only
@@ -37,7 +37,6 @@ from horizon.model import (
     Order,
     OrderReport,
     OrderRequest,
-    OrderType,
     Position,
     Preview,
     Quote,
@@ -244,7 +243,7 @@ class IbkrVenue:
         unseen = [
             instrument(self._name, request.market_id, request.side)
             for request in group
-            if request.order_type is OrderType.MARKET and ticket.fresh_quote(request.market_id) is None
+            if request.order_type in MARKET_ORDERS and ticket.fresh_quote(request.market_id) is None
         ]
         if unseen:
             await self._read_quotes(unseen)

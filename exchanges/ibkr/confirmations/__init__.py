@@ -7,12 +7,13 @@ accepted only where the user opted in for that id together with a stricter limit
 """
 
 from exchanges.ibkr.confirmations.policy import LAST_HOP, Advice, Answer, Decide, Policy
-from exchanges.ibkr.confirmations.table import TABLE, Default, Rule
+from exchanges.ibkr.confirmations.table import MARKET_ORDERS, TABLE, Default, Rule
 from exchanges.ibkr.confirmations.ticket import FRESH_SECONDS, OptIn, Ticket
 
 __all__ = [
     "FRESH_SECONDS",
     "LAST_HOP",
+    "MARKET_ORDERS",
     "TABLE",
     "Advice",
     "Answer",

@@ -37,8 +37,12 @@ def _text(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
+MARKET_ORDERS: Final = frozenset({OrderType.MARKET, OrderType.MARKET_ON_CLOSE})
+"""The venue asks the same about both: they take whatever price there is."""
+
+
 def _is_market_order(ticket: Ticket) -> str:
-    orders = [request for request in ticket.requests if request.order_type is OrderType.MARKET]
+    orders = [request for request in ticket.requests if request.order_type in MARKET_ORDERS]
     if not orders:
         return "the order is not a market order"
     for request in orders:
