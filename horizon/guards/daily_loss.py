@@ -45,6 +45,8 @@ class DailyLoss:
         """Close for the day when the loss is reached. The text says why it can't be told."""
         if now < self._closed_until:
             return None
+        if day.unpriced:
+            return f"what the day has lost is not known: there is no price of {', '.join(day.unpriced)}"
         profit = ZERO
         home = "USD" if account is None else account.currency
         for currency, amount in day.by_currency.items():
@@ -55,9 +57,6 @@ class DailyLoss:
         if -profit >= self.limit:
             self._closed_until = day.ends
             self._lost = f"{plain(-profit)} {home}"
-            return None
-        if day.unpriced:
-            return f"what the day has lost is not known: there is no price of {', '.join(day.unpriced)}"
         return None
 
 
