@@ -151,7 +151,8 @@ class Teller:
         if seen not in _OF_A_RESET:
             return None
         signed_out = seen is Seen.SIGNED_OUT and self._person_signs_in
-        if signed_out and self._resets.ends_sign_in():
+        if signed_out and (self._said is seen or self._resets.ends_sign_in()):
+            # Once told, it stays what it is: the reset ends no sign-in twice, and somebody may be at it.
             return None
         return self._resets.hushing(grace=not signed_out)
 
