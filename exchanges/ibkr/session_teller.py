@@ -167,7 +167,7 @@ class Teller:
         self.trouble = msgspec.structs.replace(known, cause=f"IBKR resets its servers: {window}")
 
     def _is_past(self, seen: Seen) -> bool:
-        """Whether what was told is no longer so, by what is seen now. What a person must mend stays until it is mended."""
+        """Whether what was told is no longer so, by what is seen now. What a person must mend stays until he has."""
         if self._said is Seen.BLOCKED:
             return seen is not Seen.BLOCKED
         needs_person = self._said in _FOR_A_PERSON or (self._said is Seen.SIGNED_OUT and self._person_signs_in)
