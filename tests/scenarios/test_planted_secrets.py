@@ -1,20 +1,28 @@
 """Secrets that are planted everywhere a venue can put them, and looked for everywhere a program can leave them."""
 
+import base64
+import json
 import logging
+import re
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import polars
 import pytest
 
-from exchanges.ibkr.auth.bearer import Bearer
+from exchanges.ibkr.auth import Auth, Bearer, DiffieHellman, OAuth1, OAuth2, PrivateKey
+from exchanges.ibkr.auth.live_session_token import LiveSessionToken
+from exchanges.ibkr.auth.oauth1_refusals import PATH as LIVE_SESSION_TOKEN
+from exchanges.ibkr.auth.oauth2_refusals import SESSIONS_PATH, TOKEN_PATH
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.simulator import Simulator
+from exchanges.ibkr.simulator.credentials import sample_oauth1_consumer, sample_oauth2_client
 from exchanges.ibkr.venue import IbkrVenue
 from feeds import IbkrPollingFeed
 from horizon.engine.run import run_async
@@ -34,6 +42,7 @@ ECHO = (
     f'{{"error": 5, "Authorization": "Bearer {TOKEN}", "session": "{SESSION}", "accountTitle": "{HOLDER}", '
     f'"USER_NAME": "{USER}"}}'
 )
+JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 PAGE = f"<html>GET / HTTP/1.1\nAuthorization: Bearer {TOKEN}\nCookie: x-sess-uuid={SESSION}\n</html>"
 
 
@@ -44,11 +53,18 @@ class Planting(httpx.AsyncBaseTransport):
         self._way = httpx.AsyncHTTPTransport()
         self.tokens: set[str] = set()
         self.broken: dict[str, httpx.Response] = {}
+        self.parrots: dict[str, int] = {}
+        """Paths that answer with this status and with everything that was asked."""
         self.answers: list[str] = []
+        self.signed: set[str] = set()
+        """What proves who asks: assertions, tokens, signatures and challenges, in whichever direction they went."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.tokens.add(request.headers.get("authorization", ""))
         path = request.url.path.removeprefix("/v1/api")
+        self._keep_proofs(request)
+        if request.url.path in self.parrots:
+            return httpx.Response(self.parrots[request.url.path], content=repeated(request))
         broken = self.broken.get(path)
         if broken is not None:
             return httpx.Response(broken.status_code, content=broken.content)
@@ -61,10 +77,25 @@ class Planting(httpx.AsyncBaseTransport):
             # the venue is then asked for the type of the sign-in, whose answer names the user
             text = text.replace('"isPaper":true', '"isPaper":null')
         self.answers.append(text)
+        self.signed |= set(re.findall(r'"(?:access_token|diffie_hellman_response)":"([^"]+)"', text))
         return httpx.Response(answer.status_code, content=text.encode())
+
+    def _keep_proofs(self, request: httpx.Request) -> None:
+        body, header = request.content.decode(), request.headers.get("authorization", "")
+        self.signed |= set(JWT.findall(unquote(body)))
+        proofs = re.findall(r'(?:oauth_signature|oauth_token|diffie_hellman_challenge)="([^"]+)"', header)
+        self.signed |= {*proofs, *map(unquote, proofs), *re.findall(r"Bearer (\S+)", header)}
 
     async def aclose(self) -> None:
         await self._way.aclose()
+
+
+def repeated(request: httpx.Request) -> bytes:
+    """A refusal that quotes the whole request, as a careless proxy does."""
+    header = request.headers.get("authorization", "")
+    quoted = f"username={USER} sent Authorization: {header} and {unquote(request.content.decode())}"
+    claims = [base64.urlsafe_b64decode(jwt.split(".")[1] + "==").decode() for jwt in JWT.findall(quoted)]
+    return json.dumps({"title": "Refused", "detail": quoted, "error": " ".join(claims) or quoted}).encode()
 
 
 class Buys(Strategy):
@@ -184,3 +215,143 @@ async def test_an_answer_that_repeats_secrets_makes_an_error_without_them(
         assert found_in(told) == []
     assert found_in(caplog.text) == []
     assert found_in(everything_in(tmp_path)) == []
+
+
+class Program:
+    """A program that signs in by itself, and all that must not be seen of it."""
+
+    def __init__(
+        self,
+        way: Planting,
+        auth: Auth,
+        session: Session,
+        venue: IbkrVenue,
+        exchange: Exchange,
+        planted: tuple[str, ...],
+    ) -> None:
+        self.way, self.auth, self.session, self.venue, self.exchange = way, auth, session, venue, exchange
+        self._planted = planted
+        self.events: list[object] = []
+
+    @property
+    def secrets(self) -> set[str]:
+        """What was registered, what was made of it, and what was sent."""
+        newest = getattr(self.auth, "_renewal").newest  # noqa: B009  a secret has no public name
+        keys = (newest.key.hex(), base64.b64encode(newest.key).decode()) if isinstance(newest, LiveSessionToken) else ()
+        return {*self._planted, *keys, *self.way.signed, HOLDER, USER, SESSION}
+
+    def seen_in(self, *shown: object) -> list[str]:
+        text = "\n".join(f"{each!r} {each}" for each in shown)
+        return [secret for secret in self.secrets if secret in text]
+
+
+def lines_of(*pems: str) -> tuple[str, ...]:
+    """Each line of a key alone is a secret."""
+    return tuple(line for pem in pems for line in pem.splitlines() if len(line) > 32 and "-----" not in line)
+
+
+def oauth2() -> tuple[OAuth2, dict[str, object], tuple[str, ...]]:
+    sample = sample_oauth2_client(username=USER)
+    known = sample.registered
+    key = PrivateKey.from_bytes(sample.private_key_pem)
+    auth = OAuth2(client_id=known.client_id, key_id=known.key_id, key=key, username=USER, ip=known.ip)
+    return auth, {"sign_in": "oauth2", "oauth2_clients": [known]}, lines_of(sample.private_key_pem)
+
+
+def oauth1() -> tuple[OAuth1, dict[str, object], tuple[str, ...]]:
+    sample = sample_oauth1_consumer(username=USER)
+    known = sample.registered
+    auth = OAuth1(
+        consumer_key=known.consumer_key,
+        access_token=known.access_token,
+        access_token_secret=known.access_token_secret,
+        signature_key=PrivateKey.from_bytes(sample.signature_key_pem),
+        encryption_key=PrivateKey.from_bytes(sample.encryption_key_pem),
+        dh=DiffieHellman.from_bytes(sample.dh_parameters_pem),
+    )
+    planted = (known.access_token, known.access_token_secret, known.prepend.hex(), known.consumer_key)
+    keys = lines_of(sample.signature_key_pem, sample.encryption_key_pem)
+    return auth, {"sign_in": "oauth1", "oauth1_consumers": [known]}, (*planted, *keys)
+
+
+@pytest.fixture(params=[oauth2, oauth1])
+async def program(
+    request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Program]:
+    caplog.set_level(logging.DEBUG)
+    make: Callable[[], tuple[Auth, dict[str, object], tuple[str, ...]]] = request.param
+    auth, simulated, planted = make()
+    async with AsyncExitStack() as kept:
+        clock = ScriptedClock(START)
+        await kept.enter_async_context(clock.running())
+        gateway = await kept.enter_async_context(Simulator(clock=clock, plain_http=True, **simulated))  # type: ignore[arg-type]
+        way = Planting()
+        client = Client(gateway.base_url, clock=clock, auth=auth, transport=way)
+        session = Session(client, clock)
+        venue = IbkrVenue(client, session, clock)
+        exchange = Exchange(venue, account_id=gateway.accounts[0], journal=tmp_path / "journal.sqlite", clock=clock)
+        made = Program(way, auth, session, venue, exchange, planted)
+        take = exchange._take
+
+        def heard(event: object) -> None:
+            made.events.append(event)
+            take(event)  # type: ignore[arg-type]
+
+        exchange._take = heard  # type: ignore[method-assign]
+        kept.push_async_callback(exchange.close)
+        yield made
+
+
+async def test_a_run_that_signs_in_by_itself_leaves_no_secret_anywhere(
+    program: Program, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange = program.exchange
+    async with exchange:
+        spy = await exchange.market("SPY")
+        feed = IbkrPollingFeed(program.venue.market_data, instruments=[spy.instrument()], clock=exchange.clock)
+        result = await run_async(
+            Buys(), exchange, feeds=[feed], record=tmp_path / "recording", duration=timedelta(seconds=60)
+        )
+        assert len(result.fills) == 2
+        await exchange.clock.sleep(26 * 3600)
+        assert program.session.state.ready
+    assert len(program.way.signed) > 6
+    assert any(SESSION in text for text in program.way.answers)
+    auth = program.auth
+    shown = [auth, auth.token(), program.session.status(), program.session, result, *program.events]
+    assert program.seen_in(*shown, caplog.text, everything_in(tmp_path)) == []
+    assert "-> 200" in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 410, 429, 500])
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [(oauth2, TOKEN_PATH), (oauth2, SESSIONS_PATH), (oauth1, LIVE_SESSION_TOKEN)],
+    indirect=["program"],
+    ids=["token", "session", "live session token"],
+)
+async def test_a_sign_in_whose_refusal_repeats_the_request_is_told_without_secrets(
+    program: Program, caplog: pytest.LogCaptureFixture, tmp_path: Path, path: str, status: int
+) -> None:
+    program.way.parrots = {path: status}
+    with pytest.raises(HorizonError) as caught:
+        await program.exchange.open()
+    told = "".join(traceback.format_exception(caught.value))
+    shown = [caught.value, told, program.auth.token(), program.session.status(), *program.events]
+    assert program.way.signed
+    assert program.seen_in(*shown, caplog.text, everything_in(tmp_path)) == []
+
+
+async def test_a_token_that_is_refused_in_the_middle_is_replaced_without_a_word_of_it(
+    program: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with program.exchange as exchange:
+        await exchange.clock.sleep(300)
+        program.way.parrots = {"/v1/api/tickle": 401, "/v1/api/iserver/auth/status": 401}
+        await exchange.clock.sleep(300)
+        assert not program.session.state.ready
+        program.way.parrots |= {"/v1/api/iserver/account/orders": 401}
+        with pytest.raises(HorizonError) as caught:
+            await exchange.open_orders()
+        told = "".join(traceback.format_exception(caught.value))
+        assert program.seen_in(caught.value, told, program.session.status(), *program.events, caplog.text) == []
