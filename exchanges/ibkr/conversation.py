@@ -206,10 +206,10 @@ class Conversation:
         return prompt if answer is None else answer
 
     async def _ask(self, confirm: Confirm, prompt: Prompt) -> bool:
-        """The answer that is on record. At most what the prompt advises: more is no."""
+        """The answer that is on record; no where it comes too late, too often, or after trading was stopped."""
         try:
             async with self._clock.deadline(CONFIRM_SECONDS):
-                return await confirm(prompt) and prompt.hop <= LAST_HOP
+                return await confirm(prompt) and prompt.hop <= LAST_HOP and not self._held_until.is_set()
         except TimeoutError:
             return False
 

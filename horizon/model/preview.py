@@ -37,5 +37,3 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     position: Change = Change()
     warnings: tuple[str, ...] = ()
     """What the venue would warn of or ask; none of it has been answered."""
-    refusal: str = ""
-    """Why the venue would refuse the order; empty when it would take it."""

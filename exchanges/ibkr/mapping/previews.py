@@ -32,7 +32,6 @@ def preview_of(answer: WhatIf, bare: Preview) -> Preview:
         maintenance_margin=_change(answer.maintenance),
         position=_change(answer.position),
         warnings=(answer.warn,) if answer.warn else (),
-        refusal=answer.error or "",
     )
 
 

@@ -34,8 +34,8 @@ class Previews:
     ) -> Preview:
         """The venue's estimate. A question in its place becomes a warning, and is left unanswered.
 
-        The markets' snapshots must have been asked for before. Raises Refused when the venue gives no estimate at all,
-        and WireError for one that cannot be read.
+        The markets' snapshots must have been asked for before. Raises Refused when the venue would refuse the order,
+        and WireError for an estimate that cannot be read.
         """
         self._selection.check(account_id)
         ordered = sorted(group, key=lambda request: request.parent is not None)
