@@ -21,7 +21,7 @@ from exchanges.ibkr.auth.oauth1_refusals import PATH as LIVE_SESSION_TOKEN
 from exchanges.ibkr.auth.oauth2_refusals import SESSIONS_PATH, TOKEN_PATH
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.session import Session
-from exchanges.ibkr.simulator import Simulator
+from exchanges.ibkr.simulator import SignInRules, Simulator
 from exchanges.ibkr.simulator.credentials import sample_oauth1_consumer, sample_oauth2_client
 from exchanges.ibkr.venue import IbkrVenue
 from feeds import IbkrPollingFeed
@@ -221,16 +221,14 @@ class Program:
     """A program that signs in by itself, and all that must not be seen of it."""
 
     def __init__(
-        self,
-        way: Planting,
-        auth: Auth,
-        session: Session,
-        venue: IbkrVenue,
-        exchange: Exchange,
-        planted: tuple[str, ...],
+        self, gateway: Simulator, auth: Auth, clock: ScriptedClock, journal: Path, planted: tuple[str, ...]
     ) -> None:
-        self.way, self.auth, self.session, self.venue, self.exchange = way, auth, session, venue, exchange
-        self._planted = planted
+        self.gateway, self.auth, self._planted = gateway, auth, planted
+        self.way = Planting()
+        client = Client(gateway.base_url, clock=clock, auth=auth, transport=self.way)
+        self.session = Session(client, clock)
+        self.venue = IbkrVenue(client, self.session, clock)
+        self.exchange = Exchange(self.venue, account_id=gateway.accounts[0], journal=journal, clock=clock)
         self.events: list[object] = []
 
     @property
@@ -269,9 +267,12 @@ def oauth1() -> tuple[OAuth1, dict[str, object], tuple[str, ...]]:
         encryption_key=PrivateKey.from_bytes(sample.encryption_key_pem),
         dh=DiffieHellman.from_bytes(sample.dh_parameters_pem),
     )
+    # renewed after three quarters of an hour, as a bearer of OAuth 2.0 is
+    rules = SignInRules(live_session_lifetime=3600)
+    simulated = {"sign_in": "oauth1", "oauth1_consumers": [known], "sign_in_rules": rules}
     planted = (known.access_token, known.access_token_secret, known.prepend.hex(), known.consumer_key)
     keys = lines_of(sample.signature_key_pem, sample.encryption_key_pem)
-    return auth, {"sign_in": "oauth1", "oauth1_consumers": [known]}, (*planted, *keys)
+    return auth, simulated, (*planted, *keys)
 
 
 @pytest.fixture(params=[oauth2, oauth1])
@@ -285,20 +286,15 @@ async def program(
         clock = ScriptedClock(START)
         await kept.enter_async_context(clock.running())
         gateway = await kept.enter_async_context(Simulator(clock=clock, plain_http=True, **simulated))  # type: ignore[arg-type]
-        way = Planting()
-        client = Client(gateway.base_url, clock=clock, auth=auth, transport=way)
-        session = Session(client, clock)
-        venue = IbkrVenue(client, session, clock)
-        exchange = Exchange(venue, account_id=gateway.accounts[0], journal=tmp_path / "journal.sqlite", clock=clock)
-        made = Program(way, auth, session, venue, exchange, planted)
-        take = exchange._take
+        made = Program(gateway, auth, clock, tmp_path / "journal.sqlite", planted)
+        take = made.exchange._take
 
         def heard(event: object) -> None:
             made.events.append(event)
             take(event)  # type: ignore[arg-type]
 
-        exchange._take = heard  # type: ignore[method-assign]
-        kept.push_async_callback(exchange.close)
+        made.exchange._take = heard  # type: ignore[method-assign]
+        kept.push_async_callback(made.exchange.close)
         yield made
 
 
@@ -313,7 +309,8 @@ async def test_a_run_that_signs_in_by_itself_leaves_no_secret_anywhere(
             Buys(), exchange, feeds=[feed], record=tmp_path / "recording", duration=timedelta(seconds=60)
         )
         assert len(result.fills) == 2
-        await exchange.clock.sleep(26 * 3600)
+        await exchange.clock.sleep(3600)
+        assert program.gateway.sign_ins == 2
         assert program.session.state.ready
     assert len(program.way.signed) > 6
     assert any(SESSION in text for text in program.way.answers)
