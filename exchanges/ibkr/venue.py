@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
 
 from exchanges.ibkr.account import AccountReader
 from exchanges.ibkr.away import Holdings
@@ -14,8 +13,8 @@ from exchanges.ibkr.mapping.choice import only
 from exchanges.ibkr.mapping.contracts import ContractFacts, is_event
 from exchanges.ibkr.market_data import MarketData
 from exchanges.ibkr.markets import Markets
-from exchanges.ibkr.orders import OrderFinder, Orders, Previews, SentOrders
-from exchanges.ibkr.profile import PROFILE, IbkrProfile, check_not_expired, gtc_ends
+from exchanges.ibkr.orders import GtcNotices, OrderFinder, Orders, Previews, SentOrders
+from exchanges.ibkr.profile import PROFILE, IbkrProfile, check_not_expired
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.stream import OrderStream
@@ -40,7 +39,6 @@ from horizon.model import (
     Position,
     Preview,
     Quote,
-    TimeInForce,
     instrument,
 )
 from horizon.ports import Capabilities, Confirm, PutVenueEvent
@@ -78,10 +76,10 @@ class IbkrVenue:
         self._conversation = Conversation(
             client, clock, exchange=name, policy=policy or Policy(), ticket=surroundings.ticket
         )
-        self._finder = OrderFinder(client, clock, selection, surroundings, sent, exchange=name)
+        self._gtc = GtcNotices(clock, self._tell)
+        self._finder = OrderFinder(client, clock, selection, surroundings, sent, self._gtc, exchange=name)
         self._orders = Orders(client, clock, selection, self._conversation, self._finder, sent, exchange=name)
         self._previews = Previews(client, selection, self._conversation, exchange=name)
-        self._announced: date | None = None
         self._stream = OrderStream(self._finder.todays_orders, self._account.fills, clock, exchange=name)
         # In this order: a new session has forgotten searches, streams and warm caches.
         session.on_established.extend((self._forget, self._catch_up, self.market_data.restore))
@@ -149,7 +147,7 @@ class IbkrVenue:
 
     async def place(self, group: Sequence[OrderRequest], confirm: Confirm) -> Sequence[OrderReport]:
         self._check_expiry(group)
-        self._announce_gtc(group)
+        self._gtc.sending(group)
         await self._see_prices(group)
         return await self._orders.place(group, confirm)
 
@@ -260,15 +258,6 @@ class IbkrVenue:
             market = self.markets.known(request.market_id)
             if market is not None:
                 check_not_expired(market, self._clock.now())
-
-    def _announce_gtc(self, group: Sequence[OrderRequest]) -> None:
-        """Say once until when a GTC order lives, because the venue ends it by itself."""
-        if all(request.time_in_force is not TimeInForce.GTC for request in group):
-            return
-        ends = gtc_ends(self._clock.now())
-        if ends != self._announced:
-            self._announced = ends
-            self._tell(f"GTC orders that are sent now are cancelled by the venue after {ends}", NoticeLevel.INFO)
 
     def _tell(self, text: str, level: NoticeLevel = NoticeLevel.WARNING) -> None:
         self._put(Notice(exchange=self._name, time=self._clock.now(), level=level, text=text))

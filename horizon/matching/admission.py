@@ -22,6 +22,10 @@ def refusal(request: OrderRequest, market: Market | None) -> str:
         return f"expected DAY for an order at the close, found {request.time_in_force}"
     if request.time_in_force is TimeInForce.OPG and request.order_type not in _AT_THE_OPENING:
         return f"expected MKT or LMT for an order at the opening, found {request.order_type}"
+    if request.cash_quantity is not None:
+        return f"expected a size, found a cash quantity of {plain(request.cash_quantity)}: only sizes are simulated"
+    if request.algo is not None:
+        return f"expected an order without an algo, found {request.algo.name}: algos are not simulated"
     if request.size % market.lot != 0:
         return f"expected a size in multiples of {plain(market.lot)}, found {plain(request.size)}"
     for name, price in (("price", request.price), ("stop_price", request.stop_price)):

@@ -8,6 +8,7 @@ import pytest
 from horizon.matching import MatchingEngine, NoFees, VenueOutput
 from horizon.model import (
     AccountId,
+    Algo,
     ClientOrderId,
     Fill,
     Market,
@@ -515,3 +516,14 @@ def order_of(side: Side) -> OrderRequest:
         size=Decimal(5),
         price=Decimal("0.99"),
     )
+
+
+def test_what_is_not_simulated_is_refused_by_name_and_never_taken_for_something_else(engine: MatchingEngine):
+    engine.on_quote(quote(99.9, 100.0), 0)
+    cash = order("cash", size=0, cash_quantity="1000").with_estimated_size(Decimal(100))
+    algo = order("algo", algo=Algo(name="Vwap"))
+    for request, said in ((cash, "a cash quantity of 1000"), (algo, "found Vwap")):
+        (report,) = engine.place([request], 1)
+        assert isinstance(report, OrderReport)
+        assert report.status is OrderStatus.REJECTED
+        assert said in report.reason

@@ -6,8 +6,9 @@ report per request, or in an error that says whether anything may have been acce
 """
 
 from exchanges.ibkr.orders.finding import OrderFinder
+from exchanges.ibkr.orders.gtc import GtcNotices
 from exchanges.ibkr.orders.placing import Orders
 from exchanges.ibkr.orders.previewing import Previews
 from exchanges.ibkr.orders.surroundings import SentOrders, Surroundings
 
-__all__ = ["OrderFinder", "Orders", "Previews", "SentOrders", "Surroundings"]
+__all__ = ["GtcNotices", "OrderFinder", "Orders", "Previews", "SentOrders", "Surroundings"]

@@ -8,6 +8,7 @@ from exchanges.ibkr.mapping import orders as mapping
 from exchanges.ibkr.mapping.echoes import as_it_stands, request_of
 from exchanges.ibkr.mapping.lookup import by_reference, find_row
 from exchanges.ibkr.mapping.numbers import conid_text
+from exchanges.ibkr.orders.gtc import GtcNotices
 from exchanges.ibkr.orders.surroundings import SentOrders, Surroundings
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.wire.orders import LiveOrders, OrderRow
@@ -45,6 +46,7 @@ class OrderFinder:
         selection: AccountSelection,
         surroundings: Surroundings,
         sent: SentOrders,
+        gtc: GtcNotices,
         *,
         exchange: str,
     ) -> None:
@@ -53,6 +55,7 @@ class OrderFinder:
         self._selection = selection
         self._surroundings = surroundings
         self._sent = sent
+        self._gtc = gtc
         self._exchange = exchange
 
     async def find_order(
@@ -101,7 +104,9 @@ class OrderFinder:
         """Every order of the day of this account, done ones included."""
         rows = await self._rows(account_id, priority)
         refs = {str(row.orderId): row.order_ref for row in rows if row.order_ref}
-        return [await self._report_of(row, rows, refs) for row in rows]
+        reports = [await self._report_of(row, rows, refs) for row in rows]
+        self._gtc.seen(row for row, report in zip(rows, reports, strict=True) if report.status.is_open)
+        return reports
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ Sources: the tables of order types, times in force and increments of the Client 
 
 from exchanges.ibkr.profile.forecastex import FORECASTEX, FORECASTEX_GRID, FORECASTEX_PAYOUT, is_forecastex
 from exchanges.ibkr.profile.groups import check_group
-from exchanges.ibkr.profile.lifetimes import check_not_expired, gtc_ends
+from exchanges.ibkr.profile.lifetimes import GTC_NOTICE_DAYS, check_not_expired, gtc_ends
 from exchanges.ibkr.profile.rules import LONGEST_CLIENT_ORDER_ID, PROFILE, IbkrProfile
 
 __all__ = [
     "FORECASTEX",
     "FORECASTEX_GRID",
     "FORECASTEX_PAYOUT",
+    "GTC_NOTICE_DAYS",
     "LONGEST_CLIENT_ORDER_ID",
     "PROFILE",
     "IbkrProfile",

@@ -11,6 +11,9 @@ _LAST_ZONE: Final = timedelta(hours=12)
 """A day is over everywhere this long after it is over in UTC."""
 _QUARTER: Final = 3
 
+GTC_NOTICE_DAYS: Final = 30
+"""So many days before the venue cancels a GTC order, it is said."""
+
 
 def check_not_expired(market: Market, now: int) -> None:
     """Raise InvalidOrder when the contract's last day is over everywhere, or its event's last trading time."""
