@@ -205,6 +205,11 @@ async def test_an_order_that_a_server_prompt_holds_can_be_cancelled_or_dies_unan
     notice = plain_client.gateway.state.desk.notices.sent[-1]
     late = {"orderId": notice["orderId"], "reqId": notice["reqId"], "text": "Always use"}
     await plain_client.post("/iserver/notification", late)
+    plain_client.gateway.hold_next_order()
+    await send(plain_client, order(cOID="unanswered"))
+    await plain_client.clock.advance(24 * 3600)
+    plain_client.gateway.state.advance()
+    assert plain_client.gateway.book(ONE).orders[0].status is OrderStatus.EXPIRED
     assert plain_client.gateway.book(ONE).positions == {}
 
 

@@ -100,6 +100,26 @@ async def test_orders_and_trades_are_pushed_sparse_first_and_commission_later(pl
         assert (await socket.until("spl"))["args"][f"{ONE}.Core"]["rowType"] == 1
 
 
+async def test_notices_and_server_prompts_come_unasked_and_an_answer_lets_the_order_go(plain_client: Any) -> None:
+    async with connected(plain_client, "api={session}") as socket:
+        await socket.until("sts")
+        ticket = {"conid": SPY, "orderType": "LMT", "side": "BUY", "quantity": 1, "tif": "GTC", "price": 500.0}
+        plain_client.gateway.hold_next_order()
+        await plain_client.place(ticket)
+        (told,) = (await socket.until("ntf"))["args"]
+        assert "will be automatically canceled at" in told["text"]
+        (asked,) = (await socket.until("ntf"))["args"]
+        assert (asked["messageId"], asked["prompt"]) == ("p12", True)
+        answer = {"orderId": asked["orderId"], "reqId": asked["reqId"], "text": "Use on this order"}
+        await plain_client.post("/iserver/notification", answer)
+        status = await plain_client.get(f"/iserver/account/order/status/{asked['orderId']}")
+        assert (status["order_status"], status["use_price_mgmt_algo"]) == ("Submitted", True)
+    async with connected(plain_client, "api={session}") as socket:
+        await socket.until("system", seconds=15)
+        await socket.until("system", seconds=15)
+        assert "ntf" not in [frame["topic"] for frame in socket.frames], "nobody hears them again"
+
+
 async def test_trades_of_the_day_are_replayed_to_a_client_that_wants_them(plain_client: Any) -> None:
     await plain_client.place({"conid": SPY, "orderType": "MKT", "side": "BUY", "quantity": 1, "tif": "DAY"})
     async with connected(plain_client, "api={session}") as socket:

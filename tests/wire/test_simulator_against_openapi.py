@@ -79,6 +79,10 @@ async def orders(client: Any, get: Any, post: Any, found: dict[tuple[str, str], 
     asked = await post(f"{base}/orders", {"orders": [limit]}, of="/iserver/account/{accountId}/orders")
     placed = await post(f"/iserver/reply/{asked[0]['id']}", {"confirmed": True}, of="/iserver/reply/{replyId}")
     await client.place(market)
+    client.gateway.hold_next_order(by="answer")
+    held = await client.place(limit | {"cOID": "held"})
+    found["POST", "/iserver/reply/{replyId}"] = held
+    await post("/iserver/notification", {"orderId": held["orderId"], "reqId": held["reqId"], "text": "Do not use"})
     await post(f"{base}/orders/whatif", {"orders": [market]}, of="/iserver/account/{accountId}/orders/whatif")
     number = placed[0]["order_id"]
     await post("/iserver/questions/suppress", {"messageIds": ["o163", "o354"]})
@@ -122,6 +126,7 @@ async def contracts(client: Any, get: Any, post: Any) -> None:
     await get("/iserver/secdef/info", conid=SPY, sectype="OPT", month=month, strike=strike, right="P")
     await get(f"/iserver/contract/{SPY}/info", of="/iserver/contract/{conid}/info")
     await get(f"/iserver/contract/{SPY}/info-and-rules", of="/iserver/contract/{conid}/info-and-rules")
+    await get(f"/iserver/contract/{SPY}/algos", of="/iserver/contract/{conid}/algos")
     await post("/iserver/contract/rules", {"conid": SPY, "isBuy": True})
     await get("/trsrv/secdef", conids=f"{SPY},265598")
     await get("/trsrv/stocks", symbols="AAPL,SPY")

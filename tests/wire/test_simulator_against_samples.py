@@ -189,6 +189,8 @@ async def read_contracts(client: Any, found: dict[str, Any]) -> None:
     found["conduit__Contracts__GET-secdef-info"] = await get(
         "/iserver/secdef/info", **wanted, strike=strikes["call"][0], right="C"
     )
+    found["conduit__Contracts__GET-contract-algos"] = await get(f"/iserver/contract/{AAPL}/algos")
+    found["conduit__Contracts__GET-trsrv-futures"] = await get("/trsrv/futures", symbols="ES")
     found["conduit__Contracts__GET-contract-info"] = await get(f"/iserver/contract/{SPY}/info")
     found["conduit__Contracts__GET-contract-info-and-rules"] = await get(f"/iserver/contract/{AAPL}/info-and-rules")
     found["conduit__Contracts__POST-contract-rules"] = await client.post("/iserver/contract/rules", {"conid": SPY})
@@ -240,6 +242,47 @@ async def test_brackets_and_groups_look_as_recorded(plain_client: Any, shared_da
     assert ours[1]["parentId"] == ours[2]["parentId"] == ours[0]["orderId"]
     assert ours[1]["ocaGroupId"] == str(ours[0]["orderId"])
     assert ours[3]["ocaGroupId"] == ours[4]["ocaGroupId"] == f"oco-{ours[3]['orderId']}"
+
+
+async def test_brackets_are_answered_as_recorded(plain_client: Any, shared_data: Path) -> None:
+    def bracket(coid: str) -> list[dict[str, object]]:
+        exits = [{"price": 640.0}, {"price": 560.0, "orderType": "STP"}]
+        return [limit_order(580.0, cOID=coid)] + [
+            {**limit_order(640.0), "side": "SELL", "parentId": coid, **leg} for leg in exits
+        ]
+
+    whole = recorded(shared_data, "conduit__Orders__POST-place-bracket-submitted")
+    ours = await plain_client.place(*bracket("whole"))
+    assert (len(ours), differences(ours, whole)) == (len(whole), [])
+    plain_client.gateway.reject_children()
+    failed, inactive = recorded(shared_data, "conduit__Orders__POST-place-bracket-partial-reject")
+    answer = await plain_client.place(*bracket("partly"))
+    assert {key: answer[1][key] for key in failed} == failed
+    assert inactive["order_status"] in {row["status"] for row in await rows(plain_client)}
+
+
+async def test_cancelled_and_expired_orders_look_as_recorded(plain_client: Any, shared_data: Path) -> None:
+    (theirs,) = recorded(shared_data, "conduit__Orders__GET-live-orders-cancelled")["orders"]
+    await plain_client.place({**limit_order(500.0), "tif": "DAY"})
+    await plain_client.clock.advance(6.1 * 3600)
+    await plain_client.post("/iserver/auth/ssodh/init", {"publish": True, "compete": True})
+    await plain_client.prime()
+    (ours,) = await rows(plain_client)
+    assert differences(ours, theirs) == []
+    for key in ("status", "order_ccp_status", "remainingQuantity", "order_cancellation_by_system_reason"):
+        assert ours[key] == theirs[key]
+
+
+async def test_notices_and_server_prompts_look_as_recorded(plain_client: Any, shared_data: Path) -> None:
+    notice, prompt, _ = recorded(shared_data, "ibkrdotnet__ws_ntf_blt.live")
+    await plain_client.place({**limit_order(700.0), "side": "SELL"})
+    plain_client.gateway.hold_next_order()
+    await plain_client.place({**limit_order(590.0), "tif": "DAY"})
+    ours = plain_client.gateway.state.desk.notices.sent[-2:]
+    assert differences(ours[0], notice["args"][0]) + differences(ours[1], prompt["args"][0]) == []
+    assert {key: ours[1][key] for key in ("text", "options", "type", "messageId", "prompt")} == {
+        key: prompt["args"][0][key] for key in ("text", "options", "type", "messageId", "prompt")
+    }
 
 
 async def test_a_gateway_that_is_not_entered_has_no_address() -> None:

@@ -1,14 +1,13 @@
 """Finding contracts, and what the gateway says about them."""
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
-from exchanges.ibkr.simulator.algos import algo_ids, algo_rows
+from exchanges.ibkr.simulator.algos import algo_rows
 from exchanges.ibkr.simulator.calls import Call, Needs, Refusal, Route, bad_request, unknown_failure, whole
+from exchanges.ibkr.simulator.contract_rules import rules_of
 from exchanges.ibkr.simulator.contracts import Contract, month_code
-from exchanges.ibkr.simulator.descriptions import increment_rules, local_symbol, secdef_row
+from exchanges.ibkr.simulator.descriptions import local_symbol, secdef_row
 from exchanges.ibkr.simulator.events import EXCHANGE
-from exchanges.ibkr.simulator.order_kinds import KINDS, OUTSIDE, goes_with, order_types, times_in_force
 from exchanges.ibkr.simulator.state import State
 from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
 
@@ -212,61 +211,11 @@ def _option_text(contract: Contract) -> str:
 def info_and_rules(state: State, call: Call) -> object:
     contract = _known(state, whole(call.path["conid"]))
     state.session.brokerage.searched.add(contract.underlying or contract.conid)
-    return _info(contract) | {"rules": _rules(state, contract)}
+    return _info(contract) | {"rules": rules_of(state, contract)}
 
 
 def rules(state: State, call: Call) -> object:
-    return _rules(state, _known(state, whole(call.object().get("conid"))))
-
-
-def _rules(state: State, contract: Contract) -> dict[str, object]:
-    touch = state.touch(contract.conid)
-    price = touch.mark if touch else None
-    allowed, increment = order_types(contract), contract.increment(Decimal(str(price or 0)))
-    types = [KINDS[name].rule for name in allowed]
-    by_cash = contract.sec_type in ("CASH", "CRYPTO")
-    found: dict[str, object] = {
-        "algoEligible": bool(algo_ids(contract)),
-        "overnightEligible": "OVT" in times_in_force(contract),
-        "allOrNoneEligible": contract.sec_type == "STK",
-        "costReport": False,
-        "canTradeAcctIds": list(state.accounts) if contract.is_us and contract.sec_type != "IND" else [],
-        "error": None,
-        "orderTypes": types,
-        "orderTypesOutside": [KINDS[name].rule for name in allowed if name in OUTSIDE],
-        "ibAlgoTypes": ["limit", "market"] if algo_ids(contract) else [],
-        "fraqTypes": types if contract.lot < 1 else [],
-        "cqtTypes": types if by_cash or contract.sec_type == "STK" else [],
-        "modTypes": types,
-        "tifTypes": [_time_rule(contract, allowed, name) for name in times_in_force(contract)],
-        "defaultSize": 100 if contract.sec_type == "STK" else 1,
-        "sizeIncrement": 100 if contract.sec_type == "STK" else 1,
-        "cashSize": 0.0,
-        "cashCcy": "USD",
-        "increment": float(increment),
-        "incrementDigits": contract.digits,
-        "incrementType": 0,
-        "incrementRules": increment_rules(contract),
-        "tifDefaults": {"TIF": "DAY", "SIZE": "100.00"},
-        "forceOrderPreview": False,
-        "preview": True,
-        "hasSecondary": not contract.is_event,
-        "negativeCapable": False,
-        "displaySize": None,
-        "fraqInt": 0,
-    }
-    if price is not None:
-        found |= {"limitPrice": round(price, 2), "stopprice": round(price, 2)}
-    return found
-
-
-def _time_rule(contract: Contract, allowed: tuple[str, ...], time_in_force: str) -> str:
-    """`IOC/MARKET,LIMIT,a`: the order types where not all go with it, `o` outside of regular hours, `a` for algos."""
-    good = [name for name in allowed if goes_with(name, time_in_force)]
-    # An order at the close is a day order by its type; rules do not name it among the times.
-    usual = [name for name in allowed if name not in ("MOC", "LOC")]
-    parts = [KINDS[name].rule.upper() for name in good] if time_in_force == "IOC" or len(good) < len(usual) else ["o"]
-    return f"{time_in_force}/{','.join([*parts, *(['a'] if algo_ids(contract) else [])])}"
+    return rules_of(state, _known(state, whole(call.object().get("conid"))))
 
 
 def algos(state: State, call: Call) -> object:

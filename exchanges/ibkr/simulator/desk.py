@@ -18,6 +18,7 @@ from exchanges.ibkr.simulator.ledger import Ledger
 from exchanges.ibkr.simulator.nearness import LATER, NIGHT, SOON, is_near
 from exchanges.ibkr.simulator.notices import DO_NOT, Notices
 from exchanges.ibkr.simulator.placed_orders import (
+    EASTERN,
     VENUE,
     Origin,
     PlacedOrder,
@@ -220,7 +221,13 @@ class Desk:
         for order in alive:
             order.entered = True
             self._show(order.ticket.conid, now)
-        self._book(self._engine.place([request_of(order) for order in alive], now))
+        out = self._engine.place([request_of(order) for order in alive], now)
+        for order, report in zip(alive, out, strict=False):
+            if not isinstance(report, Fill) and report.status is OrderStatus.REJECTED:
+                # The matching core keeps none of those, such as the child of a parent that has died.
+                order.entered = False
+                self._end_early(order, now, report.reason, OrderStatus.REJECTED)
+        self._book(out)
 
     def release(self, order_id: int, choice: str, now: int) -> None:
         """A server prompt was answered: its order goes on."""
@@ -278,6 +285,9 @@ class Desk:
         order.ended_early = msgspec.structs.replace(
             self.progress(order), status=status, reason=reason, updated_time=now
         )
+        for child in [o for _, group in self._on_the_way for o in group if o.parent_id == order.order_id]:
+            if child.ended_early is None:
+                self._end_early(child, now, "")
         self._on_the_way = [entry for entry in self._on_the_way if any(o.ended_early is None for o in entry[1])]
 
     def end_by_system(self, order: PlacedOrder, reason: str, now: int) -> None:
@@ -312,6 +322,7 @@ class Desk:
         for entry in [entry for entry in self._on_the_way if entry[0] <= now]:
             self._on_the_way.remove(entry)
             self._enter(entry[1], now)
+        self._end_unanswered(now)
         self._end_days(now)
         open_orders = [self._orders[int(o.client_order_id)] for o in self._engine.open_orders()]
         today = f"{to_datetime(now):%Y%m%d}"
@@ -322,6 +333,14 @@ class Desk:
                 self.end_by_system(order, EXPIRED, now)
         for conid in {order.ticket.conid for order in open_orders}:
             self._show(conid, now)
+
+    def _end_unanswered(self, now: int) -> None:
+        """A server prompt that nobody has answered by the next day is the end of its order."""
+        for _, orders in list(self._on_the_way):
+            for order in orders:
+                placed, today = (to_datetime(time).astimezone(EASTERN).date() for time in (order.placed, now))
+                if order.held_for and order.ended_early is None and placed < today:
+                    self._end_early(order, now, "", OrderStatus.EXPIRED)
 
     def _end_days(self, now: int) -> None:
         expiry = self._engine.next_expiry
