@@ -126,13 +126,17 @@ class VenueUnavailable(HorizonError):
 
 
 class OutcomeUnknown(HorizonError):
-    """Something may have been changed at the venue. Never retried blindly: ask the venue by `client_order_id`."""
+    """Something may have been changed at the venue. Never retried blindly: ask the venue by `client_order_id`.
+
+    `received` says that the venue has had a request under that id before, which proves nothing about its order.
+    """
 
     outcome = Outcome.UNKNOWN
 
-    def __init__(self, message: str, *, client_order_id: str = "") -> None:
+    def __init__(self, message: str, *, client_order_id: str = "", received: bool = False) -> None:
         super().__init__(message)
         self.client_order_id = client_order_id
+        self.received = received
 
 
 class RecordingError(HorizonError):

@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from horizon.clock import Clock, SystemClock
-from horizon.errors import BrokerageSessionDown, ConfigurationError
+from horizon.errors import BrokerageSessionDown, ConfigurationError, RecordingError
 from horizon.guards import Guard, default_guards, guards_for, require_mandatory
 from horizon.model import (
     Account,
     AccountId,
     ClientOrderId,
+    EarlierOrder,
     Fill,
     Instrument,
     Market,
@@ -34,6 +35,7 @@ from horizon.model import (
     SessionState,
 )
 from horizon.observe.notify import Notifier, Notify
+from horizon.orders.again import SendAgain
 from horizon.orders.claim import Claim, refuse_if_owned
 from horizon.orders.consent import Consent
 from horizon.orders.control.commander import obey
@@ -81,6 +83,7 @@ class Exchange:
         read_only: bool = False,
         clock: Clock | None = None,
         notify: Notify | None = None,
+        again: SendAgain = SendAgain.SAME_ID,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.session: SessionState | None = None
@@ -96,6 +99,8 @@ class Exchange:
         self._account: Account | None = None
         self._orders: OrderService | None = None
         self._engine: PutVenueEvent | None = None
+        self._diverted = False
+        self._again = again
         self._notifier = Notifier(notify, self.clock)
         self._session_changed = asyncio.Event()
 
@@ -130,6 +135,9 @@ class Exchange:
                 journal=journal,
                 guards=self.guards(),
                 clock=self.clock,
+                again=self._again,
+                ready=lambda: self.session is None or self.session.ready,
+                tell=self._hear,
                 halted=switch.look,
             )
             self._outside = Outside(
@@ -143,6 +151,8 @@ class Exchange:
             )
             self._outside.open()
             if self._claim is not None:
+                # nothing trades before it is known what became of the orders of before
+                await self._orders.recover()
                 await self._claim.listen(self.obey)
         except BaseException:
             await self._venue.close()
@@ -259,9 +269,9 @@ class Exchange:
         return await self._open_venue().open_orders(self.account_id)
 
     async def order(self, client_order_id: ClientOrderId | str) -> Order | OrderReport:
-        """What is known about an order: by this session, or by the venue for one that was sent before."""
+        """What is known about an order: by this session, by the journal, or by the venue for one of somebody else."""
         key = ClientOrderId(str(client_order_id))
-        known = self._service().order(key)
+        known = self._service().remembered(key)
         if known is not None:
             return known
         found = await self._venue.find_order(self.account_id, key)
@@ -314,6 +324,14 @@ class Exchange:
         The order returned is CANCELED, or FILLED when a fill was faster, or still CANCEL_PENDING.
         """
         return (await self._trading(new=False).cancel([order], wait=wait))[0]
+
+    async def give_up(self, client_order_id: ClientOrderId | str, reason: str) -> Order:
+        """Trade on in the market of an order that is in doubt, or that filled beyond its size.
+
+        For a person who has compared orders and positions with the venue's own screen; `reason` is kept in the
+        journal. An order in doubt counts as cancelled then, unless the venue says later that it works.
+        """
+        return self._trading(new=False).give_up(ClientOrderId(str(client_order_id)), reason)
 
     async def cancel_all(self, market: Market | None = None, *, wait: float = CANCEL_WAIT) -> Sequence[Order]:
         """Cancel this account's orders of this session (of one market, if given); a state per order."""
@@ -405,19 +423,39 @@ class Exchange:
 
     def attach(self, put: PutVenueEvent, guards: Sequence[Guard]) -> Executor:
         """Hand this account's orders to an engine with guards of its own: its desk is the only one until `detach`."""
-        self._trading(new=False)
+        if not self._diverted:
+            self._trading(new=False)
+            self._engine = put
         self.require_tradable(guards)
-        self._engine = put
         return Executor(self._venue, self.journal, self.clock, halted=self.outside.switch.look)
+
+    def divert(self, put: PutVenueEvent) -> None:
+        """Hand what the venue reports to a run that is about to begin: nothing is lost until its engine is there."""
+        self._trading(new=False)
+        self._engine, self._diverted = put, True
+
+    def earlier_orders(self, fills: Sequence[Fill]) -> Sequence[EarlierOrder]:
+        """Orders of which something is still expected, once these fills are booked: for an engine to take up."""
+        service = self._service()
+        service.note_fills(fills)
+        return service.hand_over()
 
     def alert(self, notice: Notice) -> None:
         """Let the person who is notified hear of something that did not come from the venue."""
         self._notifier.take(notice)
 
     def detach(self) -> None:
-        self._engine = None
+        """The run is over: orders go straight through this exchange again."""
+        if self._engine is None:
+            return
+        self._engine, self._diverted = None, False
         self.outside.engine = None
         self.watch(orders=False, fills=False)
+        if self._orders is not None:
+            try:
+                self._orders.reload()
+            except RecordingError:
+                _logger.exception("what the run has left on %s is taken up when it is opened again", self.name)
 
     def watch(self, *, orders: bool, fills: bool) -> None:
         """Say what an attached engine expects from the venue."""
@@ -477,10 +515,18 @@ class Exchange:
             self._engine(event)
             return
         if isinstance(event, Notice):
-            # without a strategy nobody else hears it
-            _logger.log(_LEVELS[event.level], "%s: %s", self.name, event.text)
-        if self._orders is not None:
+            self._log(event)
+        elif self._orders is not None:
             self._orders.take(event)
+
+    def _hear(self, notice: Notice) -> None:
+        """What the order service has to say."""
+        self._notifier.take(notice)
+        self._log(notice)
+
+    def _log(self, notice: Notice) -> None:
+        # without a strategy nobody else hears it
+        _logger.log(_LEVELS[notice.level], "%s: %s", self.name, notice.text)
 
 
 def _as_query(query: MarketQuery | str) -> MarketQuery:

@@ -3,7 +3,7 @@
 These are the shapes that the engine relies on. A venue sends once and keeps no order state; the desk above it does.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -137,11 +137,19 @@ class Venue(Protocol):
         ...
 
     async def find_order(
-        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+        self,
+        account_id: AccountId,
+        client_order_id: ClientOrderId,
+        *,
+        request: OrderRequest | None = None,
+        venue_order_id: VenueOrderId | None = None,
+        sent: int | None = None,
     ) -> OrderReport | None:
         """Look an order up by the id it was sent with. None means surely absent; not knowing raises.
 
         `request` is what was sent: where a bracket's exits carry no id of ours, they are found by what they ask.
+        `sent` is when it first left (ns), just now if not given: a list of today proves nothing about an order of
+        yesterday. Many orders may be looked up at once.
         """
         ...
 
@@ -240,6 +248,8 @@ class RecordKind(StrEnum):
     """What recovery or a person decided, and why."""
     LINK = "link"
     """A new client order id for an order that is proven dead; `subject` is the old one."""
+    SETTLED = "settled"
+    """Nothing more is expected of the order: recovery need not look at it."""
     STATE = "state"
     """A strategy's own state; `subject` is the strategy's name."""
 
@@ -267,6 +277,12 @@ class Journal(Protocol):
 
     def records(self, *, account_id: AccountId | None = None) -> Iterator[JournalRecord]:
         """All lines in the order in which they were written."""
+        ...
+
+    def unsettled(
+        self, *, account_id: AccountId, also: Collection[ClientOrderId] = ()
+    ) -> Iterator[JournalRecord]:
+        """The lines about every order that is not known to be settled, and about those in `also`, as written."""
         ...
 
     def latest(self, kind: RecordKind, subject: str, *, account_id: AccountId) -> JournalRecord | None:

@@ -86,7 +86,7 @@ class Context(Protocol):
 
     def order(self, client_order_id: ClientOrderId) -> Order | None: ...
     def orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
-        """Orders that are open or in doubt, oldest first."""
+        """Orders of the account that are open or in doubt, oldest first: also those that earlier runs have left."""
         ...
 
     def submit(self, request: OrderRequest) -> Order:
@@ -137,7 +137,7 @@ class Context(Protocol):
 
     def cancel(self, order: Order | ClientOrderId) -> None: ...
     def cancel_all(self, instrument: Instrument | None = None) -> None:
-        """Cancel this run's working orders."""
+        """Cancel this strategy's working orders, those of an earlier run that were taken up included."""
         ...
 
     def set_timer(self, name: str, *, at: int | None = None, every: float | None = None) -> None:

@@ -6,14 +6,16 @@ from typing import Final, TypeVar
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.mapping import portfolio, trades
 from exchanges.ibkr.mapping.contracts import ContractFacts
+from exchanges.ibkr.mapping.numbers import conid_text
 from exchanges.ibkr.selection import AccountSelection
 from exchanges.ibkr.session import Session
+from exchanges.ibkr.shared_reads import SharedReads
 from exchanges.ibkr.wire.accounts import PortfolioAccount
 from exchanges.ibkr.wire.portfolio import Ledger, PositionRow, Summary
 from exchanges.ibkr.wire.trades import TradeRow
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, VenueUnavailable, WireError
-from horizon.model import Account, AccountId, ClientOrderId, Fill, MarketId, Position
+from horizon.model import Account, AccountId, ClientOrderId, Fill, MarketId, Position, VenueOrderId
 from horizon.net.rates import Priority
 
 PAGE_ROWS: Final = 100
@@ -50,6 +52,7 @@ class AccountReader:
         self._exchange = exchange
         self._portfolio: dict[str, PortfolioAccount] | None = None
         self._warm: set[tuple[str, str]] = set()
+        self._weeks = SharedReads(self._week_of_trades)
 
     async def accounts(self) -> list[Account]:
         """Every tradable account of the login, without its money: see `balances`."""
@@ -97,10 +100,20 @@ class AccountReader:
             raise ConfigurationError(f"the venue keeps fills of 1 to {MOST_DAYS} days, found days={days}")
         return await self._fills(await self._trade_rows(account_id, days, Priority.POLLING), account_id)
 
-    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> list[Fill]:
+    async def fills_of(
+        self, account_id: AccountId, client_order_id: ClientOrderId, venue_order_id: VenueOrderId | None = None
+    ) -> list[Fill]:
         """Executions of one order within a week. Other orders' contracts, some long expired, are not looked up."""
-        rows = await self._trade_rows(account_id, MOST_DAYS, Priority.RECOVERY)
-        return await self._fills([row for row in rows if row.order_ref == client_order_id], account_id)
+        rows = await self._weeks.fresh(account_id)
+        return await self._fills(
+            [
+                row
+                for row in rows
+                if row.order_ref == client_order_id
+                or (venue_order_id is not None and conid_text(row.order_id) == venue_order_id)
+            ],
+            account_id,
+        )
 
     def primed(self, rows: Iterable[PortfolioAccount]) -> None:
         """Take over the portfolio accounts that opening the session has read: asking again costs five seconds."""
@@ -172,6 +185,9 @@ class AccountReader:
             f"positions of {account_id} did not end within {MOST_PAGES} pages",
             path=f"/portfolio/{account_id}/positions",
         )
+
+    async def _week_of_trades(self, account_id: AccountId) -> list[TradeRow]:
+        return await self._trade_rows(account_id, MOST_DAYS, Priority.RECOVERY)
 
     async def _trade_rows(self, account_id: AccountId, days: int, priority: Priority) -> list[TradeRow]:
         """This account's rows; the first empty answer of a session is not taken for "no fills"."""

@@ -40,8 +40,20 @@ class Holdings:
             names=_names(positions),
         )
 
-    def changes(self, account_id: AccountId, positions: Sequence[Position], fills: Iterable[Fill]) -> list[str]:
-        """`SPY 100 -> 120` for each position that neither was so before nor became so by the fills."""
+    def were_read_before(self, account_id: AccountId, moment: int | None) -> bool:
+        """Whether the positions that are known are those of before a moment (ns), or of before now."""
+        known = self._known.get(account_id)
+        return known is not None and (moment is None or known.time <= moment)
+
+    def changes(
+        self,
+        account_id: AccountId,
+        positions: Sequence[Position],
+        fills: Iterable[Fill],
+        *,
+        of: Instrument | None = None,
+    ) -> list[str]:
+        """`SPY 100 -> 120` for each position that neither was so before nor became so by the fills; or of one alone."""
         known = self._known.get(account_id)
         if known is None:
             return []
@@ -57,10 +69,10 @@ class Holdings:
             reverse=True,
         )
         found = []
-        for name in sorted({*sizes, *known.sizes}, key=lambda each: names[each]):
+        for name in sorted({*sizes, *known.sizes} if of is None else {of}, key=lambda each: names.get(each, each)):
             before, after = known.sizes.get(name, ZERO), sizes.get(name, ZERO)
             if after - before not in _sums(fill.signed_size for fill in recent if fill.instrument == name):
-                found.append(f"{names[name]} {plain(before)} -> {plain(after)}")
+                found.append(f"{names.get(name, name)} {plain(before)} -> {plain(after)}")
         return found
 
 

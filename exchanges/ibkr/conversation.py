@@ -316,5 +316,6 @@ def _if_already_there(error: Refused, client_order_id: ClientOrderId) -> Horizon
         return OutcomeUnknown(
             f"the venue already has an order under {client_order_id} ({error.text}): look it up before anything else",
             client_order_id=client_order_id,
+            received=True,
         )
     return error

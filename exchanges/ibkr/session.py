@@ -120,6 +120,11 @@ class Session:
         return self._teller.state
 
     @property
+    def region(self) -> Region:
+        """Whose nightly resets apply."""
+        return self._resets.region
+
+    @property
     def on_established(self) -> list[Hook]:
         """Called in their order when a session that was lost is open again, before it is told to be ready."""
         return self._repair.on_established
@@ -165,7 +170,7 @@ class Session:
             token_expires=self._client.auth.token().expires,
             suppressed=self._suppress,
             budget=self._client.limiter.budget(),
-            region=self._resets.region,
+            region=self.region,
             window=self._resets.current(),
             next_reset=self._resets.coming(),
         )

@@ -20,7 +20,7 @@ from exchanges.ibkr.session import Session
 from exchanges.ibkr.stream import OrderStream
 from exchanges.ibkr.wire.orders import PlaceRow
 from horizon.clock import Clock
-from horizon.errors import ConfigurationError, HorizonError
+from horizon.errors import ConfigurationError, HorizonError, VenueUnavailable
 from horizon.model import (
     Account,
     AccountId,
@@ -39,6 +39,7 @@ from horizon.model import (
     Position,
     Preview,
     Quote,
+    VenueOrderId,
     instrument,
 )
 from horizon.ports import Capabilities, Confirm, PutVenueEvent
@@ -77,7 +78,9 @@ class IbkrVenue:
             client, clock, exchange=name, policy=policy or Policy(), ticket=surroundings.ticket
         )
         self._gtc = GtcNotices(clock, self._tell)
-        self._finder = OrderFinder(client, clock, selection, surroundings, sent, self._gtc, exchange=name)
+        self._finder = OrderFinder(
+            client, clock, selection, surroundings, sent, self._gtc, exchange=name, region=session.region
+        )
         self._orders = Orders(client, clock, selection, self._conversation, self._finder, sent, exchange=name)
         self._previews = Previews(client, selection, self._conversation, exchange=name)
         self._stream = OrderStream(self._finder.todays_orders, self._account.fills, clock, exchange=name)
@@ -186,13 +189,24 @@ class IbkrVenue:
         return await self._orders.answer_notification(row, client_order_id, account_id, confirm)
 
     async def find_order(
-        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+        self,
+        account_id: AccountId,
+        client_order_id: ClientOrderId,
+        *,
+        request: OrderRequest | None = None,
+        venue_order_id: VenueOrderId | None = None,
+        sent: int | None = None,
     ) -> OrderReport | None:
         """The order sent under this id; None only when it is surely absent.
 
         A child of a bracket that an earlier process placed is found only with its `request`.
         """
-        return await self._finder.find_order(account_id, client_order_id, request)
+        report = await self._finder.find_order(
+            account_id, client_order_id, request, venue_order_id=venue_order_id, sent=sent
+        )
+        if report is None and request is not None and self._holdings.were_read_before(account_id, sent):
+            await self._see_positions(account_id, request)
+        return report
 
     async def open_orders(self, account_id: AccountId) -> Sequence[OrderReport]:
         return await self._finder.open_orders(account_id)
@@ -245,6 +259,19 @@ class IbkrVenue:
         ]
         if unseen:
             await self._read_quotes(unseen)
+
+    async def _see_positions(self, account_id: AccountId, request: OrderRequest) -> None:
+        """Raise VenueUnavailable when a position has changed as an order would have done of which there is no trace."""
+        name = instrument(self._name, request.market_id, request.side)
+        positions = [each for each in await self._account.positions(account_id) if each.instrument == name]
+        if not self._holdings.changes(account_id, positions, (), of=name):
+            return
+        fills = [each for each in await self._account.fills(account_id) if each.instrument == name]
+        if changes := self._holdings.changes(account_id, positions, fills, of=name):
+            raise VenueUnavailable(
+                f"order {request.client_order_id} is neither listed nor traded, but the position has changed "
+                f"({', '.join(changes)}) and no fill explains it: its absence is not proven"
+            )
 
     async def _read_quotes(self, instruments: Sequence[Instrument]) -> None:
         try:
@@ -308,8 +335,10 @@ class _Surroundings:
             cash_quantity=any(request.cash_quantity is not None for request in requests),
         )
 
-    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> Sequence[Fill]:
-        return await self._account.fills_of(account_id, client_order_id)
+    async def fills_of(
+        self, account_id: AccountId, client_order_id: ClientOrderId, venue_order_id: VenueOrderId | None
+    ) -> Sequence[Fill]:
+        return await self._account.fills_of(account_id, client_order_id, venue_order_id)
 
     async def contract(self, market_id: MarketId) -> ContractFacts:
         return (await self._markets.facts([market_id]))[market_id]

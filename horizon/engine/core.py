@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from horizon.accounting import Day, Ledger
 from horizon.engine.context import CoreContext
 from horizon.engine.held_back import HeldBack
-from horizon.engine.state import StateKeeper
+from horizon.engine.state import StateKeeper, state_name
 from horizon.engine.timers import Timers
 from horizon.errors import ConfigurationError, InvalidOrder
-from horizon.guards import Guard, check_again, check_all, with_kill_switch
+from horizon.guards import Guard, check_again, check_all, reduces, with_kill_switch
 from horizon.guards.prices import mark, with_size
 from horizon.model import (
     Account,
@@ -46,6 +48,7 @@ from horizon.model import (
     Trade,
     split_instrument,
 )
+from horizon.orders.again import FRESH, SendAgain
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Effect, Send
 from horizon.ports import JournalRecord, RecordKind, VenueProfile
@@ -67,6 +70,7 @@ class Core:
         profiles: Mapping[str, VenueProfile],
         guards: Sequence[Guard],
         cancel_protective: bool = False,
+        again: SendAgain = SendAgain.SAME_ID,
     ) -> None:
         self.strategy = strategy
         self.ledger = Ledger()
@@ -89,6 +93,8 @@ class Core:
         self.start: Start | None = None
         self._profiles = profiles
         self._cancel_protective = cancel_protective
+        self._sender = state_name(strategy)
+        self._again = again
         self._guards, self._kill_switch = with_kill_switch(guards)
         self._state = StateKeeper(strategy)
         self._state_touched = False
@@ -238,6 +244,20 @@ class Core:
     def orders(self, instrument: Instrument | None = None) -> list[Order]:
         return [order for desk in self._desks.values() for order in desk.open_orders(instrument)]
 
+    def own_orders(self, instrument: Instrument | None = None) -> list[Order]:
+        """Open orders of this strategy, of its earlier runs too; not those of a person or of another strategy."""
+        return [
+            order
+            for desk in self._desks.values()
+            for order in desk.open_orders(instrument)
+            if desk.is_of(self._sender, order.client_order_id)
+        ]
+
+    def is_anothers(self, order: Order) -> bool:
+        """Whether an order is a person's or another strategy's: it is left alone when the run ends."""
+        desk = self._desk_of(order.instrument)
+        return desk is not None and not desk.is_of(self._sender, order.client_order_id)
+
     def order(self, client_order_id: ClientOrderId) -> Order | None:
         for desk in self._desks.values():
             if (found := desk.order(client_order_id)) is not None:
@@ -297,6 +317,23 @@ class Core:
         market = self._markets_by_id.get((request.exchange, request.market_id))
         return request if market is None else with_size(request, self._quotes.get(request.instrument), market)
 
+    def _why_not_again(self, desk: Desk, client_order_id: ClientOrderId) -> str | None:
+        """Why an order that the venue does not have is not sent once more."""
+        order = desk.order(client_order_id)
+        reason = desk.why_not_again(client_order_id, self.now)
+        if order is None or reason is not None:
+            return reason or "it is not known"
+        if self.stopped or self.failure is not None:
+            return "the run is over"
+        session = self._sessions.get(desk.exchange)
+        if session is not None and not session.ready:
+            return f"{desk.exchange} can't take orders now: {session.reason}"
+        quote = self._quotes.get(order.instrument)
+        if quote is None or self.now - quote.receive_time > FRESH:
+            return f"there is no quote of the last {FRESH // 1_000_000_000} s to send it on"
+        refusal = self.refuses_now(Send(exchange=desk.exchange, account_id=desk.account_id, requests=(order.request,)))
+        return None if refusal is None else f"{refusal[0]}: {refusal[1]}"
+
     def _refusal(self, request: OrderRequest) -> tuple[str, str] | None:
         """(rule, reason) when an order must not leave."""
         if self.stopped or self.failure is not None:
@@ -310,6 +347,9 @@ class Core:
         market = self._markets_by_id.get((request.exchange, request.market_id))
         if market is None:
             return "market", f"{request.market_id} is not a market of this run: declare it in `markets`"
+        blocked = self._desks[request.exchange].why_blocked(request.market_id)
+        if blocked is not None and not reduces(request, self):
+            return "in_doubt", blocked
         try:
             market.instrument(request.side)
             self._profiles[request.exchange].check(request, market)
@@ -354,7 +394,18 @@ class Core:
         self.ledger.start(event.positions, event.accounts, event.known_fills)
         self._day.start(event.time, event.positions, event.known_fills)
         for account in event.accounts:
-            self._desks[account.exchange] = Desk(account.exchange, AccountId(account.account_id), event.run_id)
+            desk = self._desks[account.exchange] = Desk(
+                account.exchange,
+                AccountId(account.account_id),
+                event.run_id,
+                sender=self._sender,
+                again=self._again,
+            )
+            desk.take_up([each for each in event.orders if each.order.request.exchange == account.exchange], event.time)
+            for fill in event.known_fills:
+                if desk.knows(fill):
+                    # it is in the positions already, and may not be in its order yet
+                    desk.book(fill)
         if event.kill_switch:
             self._kill_switch.pull(event.kill_switch)
         try:
@@ -380,6 +431,12 @@ class Core:
         desk = self._desks.get(event.exchange)
         if desk is None or desk.account_id != event.account_id:
             return
+        if event.absent and event.client_order_id is not None:
+            reason = self._why_not_again(desk, event.client_order_id)
+            if reason is None and (again := desk.send_again(event.client_order_id, self.now)) is not None:
+                self._call(self.strategy.on_order, again)
+                return
+            event = replace(event, reason=f"{event.reason}; not sent again: {reason}")
         changed = desk.apply(event)
         if changed is not None:
             if changed.status is OrderStatus.REJECTED:
@@ -392,9 +449,11 @@ class Core:
         if desk is None or desk.account_id != event.account_id:
             return
         booked = self.ledger.book(event)
-        if booked is None or not booked.new:
+        if booked is None:
             return
         order = desk.book(event)
+        if not booked.new:
+            return
         self._call(self.strategy.on_fill, event)
         if order is not None:
             self._call(self.strategy.on_order, order)
@@ -434,13 +493,14 @@ class Core:
         self._advance(event.time)
         if event.pulled:
             self._kill_switch.pull(event.reason)
-            self._cancel_entries(protective_too=event.cancel_protective)
+            self._cancel_entries(protective_too=event.cancel_protective, everybodys=True)
         else:
             self._kill_switch.reset()
 
     def _handle_stop(self, event: Stop) -> None:
         self._advance(event.time)
         if self.stopped:
+            self._cancel_entries()
             return
         # from here on nothing new leaves: what a strategy sends from `on_stop` is refused
         self.stopped = True
@@ -479,9 +539,8 @@ class Core:
         self.failure = error
         self._cancel_entries()
 
-    def _cancel_entries(self, *, protective_too: bool = False) -> None:
+    def _cancel_entries(self, *, protective_too: bool = False, everybodys: bool = False) -> None:
         protective_too = protective_too or self._cancel_protective
-        for desk in self._desks.values():
-            for order in desk.open_orders():
-                if protective_too or not order.request.protective:
-                    desk.cancel(order.client_order_id, self.now)
+        for order in self.orders() if everybodys else self.own_orders():
+            if protective_too or not order.request.protective:
+                self.cancel(order.client_order_id)

@@ -30,7 +30,7 @@ from horizon.model import (
     Stop,
     split_instrument,
 )
-from horizon.orders.effects import Send
+from horizon.orders.effects import Send, Tell
 from horizon.ports import Feed, FeedHealth, JournalRecord
 
 _SLOW_CALLBACK = 0.1
@@ -39,6 +39,9 @@ _CHECKPOINT = 30.0
 """Seconds of the machine's time between two checkpoints of the recording: what a crash may cost of it."""
 _LOOK_AT_FEEDS = 10.0
 """Seconds of the clock between two looks at how the feeds are."""
+_CANCEL_AGAIN = 5.0
+"""Seconds of the clock between two attempts at a cancel that a dead connection refused at the end of a run."""
+_ASKED_AGAIN = "cancels that were refused are asked for again"
 _SETTLE = 40.0
 """Seconds of the clock that the end of a run waits for cancels to be confirmed and fills to be booked."""
 
@@ -187,7 +190,12 @@ class LiveShell:
         try:
             async with self._clock.deadline(_SETTLE):
                 while self._unsettled():
-                    await self._wake.wait()
+                    try:
+                        async with self._clock.deadline(_CANCEL_AGAIN):
+                            await self._wake.wait()
+                    except TimeoutError:
+                        # a stopped core asks once more for the cancels that were refused
+                        self.put(Stop(time=self._clock.now(), reason=_ASKED_AGAIN))
                     self._wake.clear()
                     self._drain()
         except TimeoutError:
@@ -207,7 +215,8 @@ class LiveShell:
             order
             for desk in self._core.desks.values()
             for order in desk
-            if order.status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED) or not order.request.protective
+            if order.status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
+            or not (order.request.protective or self._core.is_anothers(order))
         ]
 
     async def _wait_for_events(self) -> None:
@@ -235,6 +244,9 @@ class LiveShell:
                 for request in effect.requests:
                     if self._recorder is not None:
                         self._guarded(self._recorder.record_request, request)
+            elif isinstance(effect, Tell):
+                self._notice(effect.level, effect.text, effect.exchange)
+                continue
             self._senders[effect.exchange].add(effect)
         for sender in self._senders.values():
             sender.look_again()

@@ -12,7 +12,7 @@ import msgspec
 from horizon.engine.core import Core
 from horizon.matching import MatchingEngine
 from horizon.model import CoreEvent, Fill, OrderReport, OrderRequest, Quote, Start, Stop
-from horizon.orders.effects import Cancel, Effect, Replace, Send
+from horizon.orders.effects import Cancel, Effect, Replace, Send, Tell
 
 
 def feed(core: Core, events: Iterable[CoreEvent]) -> list[OrderRequest]:
@@ -103,6 +103,8 @@ class _Simulation:
                 return
             case Fill() as fill:
                 self.take(msgspec.structs.replace(fill, receive_time=later.time))
+                return
+            case Tell():
                 return
             case find:
                 # nothing is ever lost between a core and the matching engine, so there is nothing to look up

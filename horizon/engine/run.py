@@ -23,6 +23,7 @@ from horizon.guards import Guard, default_guards
 from horizon.model import (
     Account,
     CoreEvent,
+    EarlierOrder,
     Fill,
     Instrument,
     Market,
@@ -34,7 +35,8 @@ from horizon.model import (
     Start,
     Stop,
 )
-from horizon.ports import Feed
+from horizon.orders.again import SendAgain
+from horizon.ports import Feed, PutVenueEvent, VenueEvent
 from horizon.recording.writer import Recorder
 from horizon.strategy import Strategy
 
@@ -77,6 +79,7 @@ def run(
     fresh_state: bool = False,
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
+    again: SendAgain = SendAgain.SAME_ID,
 ) -> RunResult:
     """Run a strategy until it stops, Ctrl-C, or `duration` has passed; then its entry orders are cancelled.
 
@@ -86,7 +89,10 @@ def run(
     Exchanges are opened when they are not open yet. Without `feeds`, each exchange's own polling feed is used, with
     `interval` seconds between polls. `record` is a folder for the recording. `on_event` sees what the core is handed,
     `on_log` each line of `ctx.log` with its time (ns). What the strategy raises is raised here, after its orders were
-    cancelled.
+    cancelled. `again` says what becomes of an order that is proven not to have reached its venue.
+
+    Orders that earlier runs have left are taken up: `ctx.orders()` lists them. Those of the same strategy are
+    cancelled with the others in the end; a person's are left alone.
     """
     return asyncio.run(
         run_async(
@@ -101,6 +107,7 @@ def run(
             fresh_state=fresh_state,
             on_event=on_event,
             on_log=on_log,
+            again=again,
         )
     )
 
@@ -118,6 +125,7 @@ async def run_async(
     on_event: Callable[[CoreEvent], None] | None = None,
     on_log: Callable[[int, str], None] | None = None,
     run_id: str | None = None,
+    again: SendAgain = SendAgain.SAME_ID,
 ) -> RunResult:
     """`run` for those who have an event loop. `run_id` makes client order ids repeatable; it must be new each time."""
     by_name = _by_name(exchanges)
@@ -127,6 +135,10 @@ async def run_async(
             if not exchange.is_open:
                 await stack.enter_async_context(exchange)
             exchange.require_tradable(guards)
+        doorway = _Doorway()
+        for exchange in exchanges:
+            exchange.divert(doorway)
+            stack.callback(exchange.detach)
         state, revision = last_state(strategy, exchanges, fresh=fresh_state)
         markets = await _resolve(strategy, by_name)
         start = await _start(markets, by_name, clock, run_id or new_run_id())
@@ -137,6 +149,7 @@ async def run_async(
             profiles={name: exchange.profile for name, exchange in by_name.items()},
             guards=_guards(guards, exchanges),
             cancel_protective=cancel_protective,
+            again=again,
         )
         recorder = None
         if record is not None:
@@ -147,6 +160,7 @@ async def run_async(
             feeds = [default_feed(each, _instruments(markets, each), interval) for each in exchanges]
         collected = _Collector(on_event)
         shell = LiveShell(core, by_name, feeds, clock=clock, recorder=recorder, on_event=collected.take, on_log=on_log)
+        doorway.lead_to(shell.put)
         stack.enter_context(_StopOnCtrlC(shell))
         stack.enter_context(KillOnSignal(exchanges))
         try:
@@ -231,6 +245,7 @@ async def _start(markets: dict[str, Market], exchanges: Mapping[str, Exchange], 
     accounts: list[Account] = []
     positions: list[Position] = []
     known: list[Fill] = []
+    earlier: list[EarlierOrder] = []
     for exchange in exchanges.values():
         fills = await exchange.fills()
         for _ in range(_START_READS):
@@ -245,6 +260,7 @@ async def _start(markets: dict[str, Market], exchanges: Mapping[str, Exchange], 
         accounts.append(account)
         positions += held
         known += fills
+        earlier += exchange.earlier_orders(fills)
     return Start(
         time=clock.now(),
         run_id=run_id,
@@ -252,6 +268,7 @@ async def _start(markets: dict[str, Market], exchanges: Mapping[str, Exchange], 
         accounts=tuple(accounts),
         positions=tuple(positions),
         known_fills=tuple(known),
+        orders=tuple(earlier),
     )
 
 
@@ -268,6 +285,22 @@ async def _stop_after(shell: LiveShell, clock: Clock, duration: timedelta | None
     if duration is not None:
         await clock.sleep(duration.total_seconds())
         shell.request_stop(f"{duration} have passed")
+
+
+class _Doorway:
+    """Keeps what the venues report while a run begins, until there is somebody to hand it to."""
+
+    def __init__(self) -> None:
+        self._kept: list[VenueEvent] = []
+        self._put: PutVenueEvent = self._kept.append
+
+    def __call__(self, event: VenueEvent) -> None:
+        self._put(event)
+
+    def lead_to(self, put: PutVenueEvent) -> None:
+        self._put = put
+        for event in self._kept:
+            put(event)
 
 
 class _Collector:
@@ -289,7 +322,7 @@ class _Collector:
         elif isinstance(event, Start):
             self._known = frozenset(fill.execution_id for fill in event.known_fills)
         elif isinstance(event, Stop):
-            self._reason = event.reason
+            self._reason = self._reason or event.reason
         if self._on_event is not None:
             self._on_event(event)
 

@@ -14,7 +14,7 @@ import msgspec
 from horizon.engine.core import Core
 from horizon.exchange import Exchange
 from horizon.model import CoreEvent, OrderReport, OrderStatus
-from horizon.orders.effects import Effect, Find, Send
+from horizon.orders.effects import Effect, Find, Send, Tell
 
 _NEVER_LEFT = "cancelled before it left"
 
@@ -99,7 +99,7 @@ class Sender:
                 return effect
             self._report(effect, OrderStatus.CANCELED, _NEVER_LEFT)
             return None
-        if isinstance(effect, Find):
+        if isinstance(effect, Find | Tell):
             return effect
         order = self._core.order(effect.order.client_order_id) or effect.order
         return None if order.is_done else msgspec.structs.replace(effect, order=order)

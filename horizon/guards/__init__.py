@@ -5,7 +5,7 @@ from horizon.guards.allowed_accounts import AllowedAccounts
 from horizon.guards.daily_loss import DailyLoss
 from horizon.guards.defaults import default_guards, guards_for, live_guards, require_mandatory
 from horizon.guards.duplicate_window import DuplicateWindow
-from horizon.guards.guard import Guard, GuardView, check_again, check_all
+from horizon.guards.guard import Guard, GuardView, check_again, check_all, reduces
 from horizon.guards.kill_switch import KillSwitch, with_kill_switch
 from horizon.guards.max_notional import MaxNotional
 from horizon.guards.max_position import MaxPosition
@@ -47,6 +47,7 @@ __all__ = [
     "guards_for",
     "live_guards",
     "mark",
+    "reduces",
     "require_mandatory",
     "with_kill_switch",
     "with_size",

@@ -17,6 +17,7 @@ from horizon.model.enums import (
 from horizon.model.events import (
     CancelAsked,
     CoreEvent,
+    EarlierOrder,
     Instruction,
     KillSwitched,
     Notice,
@@ -74,6 +75,7 @@ __all__ = [
     "ClientOrderId",
     "CoreEvent",
     "DayProfit",
+    "EarlierOrder",
     "EventTerms",
     "ExecutionId",
     "Fill",

@@ -7,7 +7,7 @@ import msgspec
 from horizon.model.identifiers import AccountId, ClientOrderId
 from horizon.model.market import Market
 from horizon.model.market_data import MarketEvent
-from horizon.model.orders import OrderReport, OrderRequest
+from horizon.model.orders import Order, OrderReport, OrderRequest
 from horizon.model.portfolio import Account, Fill, Position
 
 
@@ -84,6 +84,21 @@ class TimerFired(msgspec.Struct, frozen=True, kw_only=True, tag="timer"):
     time: int
 
 
+class EarlierOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that was sent before, of which something is still expected."""
+
+    order: Order
+    fills: tuple[Fill, ...] = ()
+    """What has been booked of it."""
+    sender: str = ""
+    """The strategy that sent it; empty for an order that came straight from a person."""
+    cancel_asked: bool = False
+    change: OrderRequest | None = None
+    """What it is to become: the venue's answer has not been seen."""
+    former_ids: tuple[ClientOrderId, ...] = ()
+    """Client order ids that it had before, under which the venue may still report."""
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     """The first event: what the run begins with. The run id makes client order ids unique and repeatable."""
 
@@ -100,6 +115,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     state_revision: int = 0
     kill_switch: str = ""
     """Why no order may leave, when the kill switch is pulled already."""
+    orders: tuple[EarlierOrder, ...] = ()
+    """Orders of earlier runs, and of persons, that are still open or not settled."""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):

@@ -234,6 +234,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was rejected, cancelled or is in doubt, in the words of whoever said so."""
     created_time: int = 0
     updated_time: int = 0
+    concluded: bool = False
+    """Its end was concluded from what the venue's lists lack: the venue's word that it works on counts more."""
+    cleared: bool = False
+    """A person has looked into what was wrong with it."""
 
     @property
     def client_order_id(self) -> ClientOrderId:
@@ -260,6 +264,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def is_in_doubt(self) -> bool:
         return self.status.is_in_doubt
 
+    @property
+    def is_overfilled(self) -> bool:
+        """Whether more has filled than was asked for. Of an estimated size that is not known."""
+        return self.request.cash_quantity is None and self.filled > self.request.size
+
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report"):
     """What a venue, or whoever asked it, says about one order at one moment.
@@ -281,4 +290,10 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     refused_change: bool = False
     """A modification or cancel was refused: the order lives on as it was."""
     request: OrderRequest | None = None
-    """What is asked for now: by the venue's row of an order placed elsewhere, or once a change was accepted."""
+    """What is asked for now: by the venue's own row, or once a change was accepted."""
+    absent: bool = False
+    """The venue surely does not have the order: the status is what follows from that."""
+    burnt: bool = False
+    """The venue has had a request under this client order id, so the id can't be used for another."""
+    doubtful_change: bool = False
+    """A change was sent and its answer was lost: the order lives, as it was or as it was to become."""

@@ -41,10 +41,21 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
     client_order_id: ClientOrderId | None = None
     kind: FillKind = FillKind.TRADE
     symbol: str = ""
+    series: str = ""
+    """Where a venue corrects executions: what all revisions of one have in common. The highest `revision` counts."""
+    revision: int = 0
 
     @property
     def instrument(self) -> Instrument:
         return instrument(self.exchange, self.market_id, self.side)
+
+    def corrects(self, other: "Fill") -> bool:
+        """Whether this takes the place of another report of the same execution."""
+        return (
+            bool(self.series)
+            and (self.series, self.market_id) == (other.series, other.market_id)
+            and (self.revision > other.revision)
+        )
 
     @property
     def signed_size(self) -> Decimal:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from horizon.model import AccountId, ClientOrderId, Order, OrderRequest, VenueOrderId
+from horizon.model import AccountId, ClientOrderId, NoticeLevel, Order, OrderRequest, VenueOrderId
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
@@ -38,7 +38,20 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find"):
     account_id: AccountId
     client_order_id: ClientOrderId
     request: OrderRequest
+    sent: int
+    """When it first left (ns)."""
     venue_order_id: VenueOrderId | None = None
+    soon: bool = False
+    """At once: what the venue lists cannot be older than what is known."""
 
 
-Effect = Send | Cancel | Replace | Find
+class Tell(msgspec.Struct, frozen=True, kw_only=True, tag="tell"):
+    """Say something to the person who watches."""
+
+    exchange: str
+    account_id: AccountId
+    level: NoticeLevel
+    text: str
+
+
+Effect = Send | Cancel | Replace | Find | Tell

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from horizon.clock import Clock
-from horizon.errors import HorizonError, InvalidOrder, Outcome, RateLimited
+from horizon.errors import HorizonError, InvalidOrder, Outcome, OutcomeUnknown, RateLimited
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -21,7 +21,7 @@ from horizon.model import (
     OrderStatus,
     PromptAnswered,
 )
-from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
+from horizon.orders.effects import Cancel, Effect, Find, Replace, Send, Tell
 from horizon.ports import Confirm, Journal, JournalRecord, Prompt, PutVenueEvent, RecordKind, Venue
 
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +62,9 @@ class Executor:
             case Find():
                 await self._find(effect, put)
                 return None
+            case Tell(account_id=account_id, level=level, text=text):
+                put(self._notice(account_id, level, text))
+                return None
 
     def _stopped(self, effect: Send | Replace, reason: str, put: PutVenueEvent) -> HorizonError:
         error = InvalidOrder(f"kill_switch: it is pulled ({reason}), nothing was sent", rule="kill_switch")
@@ -82,8 +85,10 @@ class Executor:
             raise
         except HorizonError as error:
             status = OrderStatus.UNKNOWN if error.outcome is Outcome.UNKNOWN else OrderStatus.REJECTED
+            burnt = isinstance(error, OutcomeUnknown) and error.received
             for request in effect.requests:
-                put(self._report(effect.account_id, request.client_order_id, status, str(error)))
+                report = self._report(effect.account_id, request.client_order_id, status, str(error))
+                put(msgspec.structs.replace(report, burnt=burnt))
             return error
         answered: set[ClientOrderId] = set()
         for report in reports:
@@ -99,6 +104,10 @@ class Executor:
     async def _cancel(self, effect: Cancel, put: PutVenueEvent) -> HorizonError | None:
         try:
             report = await self._venue.withdraw(effect.order)
+        except asyncio.CancelledError:
+            reason = "cancel in doubt: its sender was interrupted"
+            put(self._report(effect.account_id, effect.order.client_order_id, OrderStatus.UNKNOWN, reason))
+            raise
         except HorizonError as error:
             if error.outcome is Outcome.UNKNOWN:
                 # the order may work on: it is looked up, and the cancel leaves again if it does
@@ -114,9 +123,13 @@ class Executor:
     async def _replace(self, effect: Replace, put: PutVenueEvent) -> HorizonError | None:
         try:
             report = await self._venue.replace(effect.order, effect.request, self._confirm(put))
+        except asyncio.CancelledError:
+            put(self._doubtful_change(effect.order, "change in doubt: its sender was interrupted"))
+            raise
         except HorizonError as error:
             if error.outcome is Outcome.UNKNOWN:
-                put(self._warning(effect.account_id, f"change of {effect.order.client_order_id} in doubt: {error}"))
+                # settled by reading the order back, never by a cancel and a new order
+                put(self._doubtful_change(effect.order, f"change in doubt: {error}"))
             else:
                 put(self._refused_change(effect.order, str(error)))
             return error
@@ -124,33 +137,34 @@ class Executor:
         return None
 
     async def _find(self, effect: Find, put: PutVenueEvent) -> None:
-        """Ask until the venue answers: found is adopted, surely absent is REJECTED. Ends only then, or cancelled."""
-        report = await self._look(effect, put)
+        """Ask until the venue answers: found is adopted, surely absent is told as such. Ends only then, or cancelled.
+
+        What is absent is looked for twice more: a request that was held up on its way can still arrive.
+        """
+        report = await self._look(effect, put, 0.0 if effect.soon else _FIND_PAUSE)
         if report is not None:
             put(report)
             return
-        key = effect.client_order_id
-        if effect.venue_order_id is not None:
-            reason = "no longer among the venue's orders or trades"
-            put(self._report(effect.account_id, key, OrderStatus.CANCELED, reason))
-            return
-        reason = "never reached the venue: not among its orders or trades"
-        put(self._report(effect.account_id, key, OrderStatus.REJECTED, reason))
+        put(self._absent(effect))
         for pause in _LATE_LOOKS:
             report = await self._look(effect, put, pause)
             if report is not None:
-                text = f"order {key} was taken for lost and has arrived at the venue after all: it is {report.status}"
-                put(self._warning(effect.account_id, text))
                 put(report)
                 return
 
-    async def _look(self, effect: Find, put: PutVenueEvent, pause: float = _FIND_PAUSE) -> OrderReport | None:
+    async def _look(self, effect: Find, put: PutVenueEvent, pause: float) -> OrderReport | None:
         """The venue's word on one order, however long it takes to get one; None when it is surely absent."""
         failures = 0
         while True:
             await self._clock.sleep(pause)
             try:
-                return await self._venue.find_order(effect.account_id, effect.client_order_id, request=effect.request)
+                return await self._venue.find_order(
+                    effect.account_id,
+                    effect.client_order_id,
+                    request=effect.request,
+                    venue_order_id=effect.venue_order_id,
+                    sent=effect.sent,
+                )
             except HorizonError as error:
                 failures += 1
                 if failures == _FIND_ATTEMPTS:
@@ -158,10 +172,22 @@ class Executor:
                         f"order {effect.client_order_id} is still in doubt after {failures} look-ups ({error}): look "
                         "at the venue's own screen; it goes on being looked up"
                     )
-                    put(self._warning(effect.account_id, text))
+                    put(self._notice(effect.account_id, NoticeLevel.WARNING, text))
                 pause = _FIND_PAUSE if failures < _FIND_ATTEMPTS else _LATER_PAUSE
                 if isinstance(error, RateLimited):
                     pause = max(pause, error.retry_after)
+
+    def _absent(self, effect: Find) -> OrderReport:
+        known = effect.venue_order_id is not None
+        report = self._report(
+            effect.account_id,
+            effect.client_order_id,
+            OrderStatus.CANCELED if known else OrderStatus.REJECTED,
+            "no longer among the venue's orders or trades"
+            if known
+            else "never reached the venue: not among its orders or trades",
+        )
+        return msgspec.structs.replace(report, absent=True, venue_order_id=effect.venue_order_id)
 
     def _confirm(self, put: PutVenueEvent) -> Confirm:
         async def confirm(prompt: Prompt) -> bool:
@@ -211,11 +237,9 @@ class Executor:
         report = self._report(order.request.account_id, order.client_order_id, order.status, reason)
         return msgspec.structs.replace(report, refused_change=True)
 
-    def _warning(self, account_id: AccountId, text: str) -> Notice:
-        return Notice(
-            exchange=self._venue.name,
-            time=self._clock.now(),
-            level=NoticeLevel.WARNING,
-            text=text,
-            account_id=account_id,
-        )
+    def _doubtful_change(self, order: Order, reason: str) -> OrderReport:
+        report = self._report(order.request.account_id, order.client_order_id, order.status, reason)
+        return msgspec.structs.replace(report, doubtful_change=True)
+
+    def _notice(self, account_id: AccountId, level: NoticeLevel, text: str) -> Notice:
+        return Notice(exchange=self._venue.name, time=self._clock.now(), level=level, text=text, account_id=account_id)

@@ -4,9 +4,10 @@ Append-only. When `commit` returns, the lines are on disk, so an order may leave
 others read it while it is written (`horizon.orders.journal_reader`).
 """
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,20 @@ class SqliteJournal:
         query = f"select {COLUMNS} from records {where} order by seq"  # noqa: S608
         try:
             for row in self._db.execute(query, values):
+                yield record_of(row)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise unreadable(self.path, error) from error
+
+    def unsettled(self, *, account_id: AccountId, also: Collection[ClientOrderId] = ()) -> Iterator[JournalRecord]:
+        """The lines about every order whose last line does not say that it is settled, and about those in `also`."""
+        query = (
+            f"select {COLUMNS} from records where account_id=? and client_order_id in ("  # noqa: S608
+            "select client_order_id from records where account_id=? and client_order_id<>'' group by client_order_id "
+            "having sum(kind='intent') and max(seq) > max(case when kind='settled' then seq else 0 end) "
+            "union select value from json_each(?)) order by seq"
+        )
+        try:
+            for row in self._db.execute(query, (account_id, account_id, json.dumps([*also]))):
                 yield record_of(row)
         except (sqlite3.DatabaseError, ValueError) as error:
             raise unreadable(self.path, error) from error

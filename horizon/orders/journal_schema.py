@@ -1,11 +1,12 @@
 """The journal's tables, version by version, and the way from one version to the next.
 
-Version 2 added `subject`, split a prompt from its answer, and refuses changes of lines that are written.
+Version 2 added `subject`, split a prompt from its answer, and refuses changes of lines that are written. Version 3
+finds unsettled orders by an index.
 """
 
 import sqlite3
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 COLUMNS = "time, exchange, account_id, kind, client_order_id, venue_order_id, subject, payload"
 
@@ -44,7 +45,11 @@ create trigger records_are_not_removed before delete on records
 begin select raise(abort, 'the journal is append-only'); end
 """,
 )
-_STEPS = (_FIRST, _SECOND)
+_THIRD = (
+    # which orders are not settled is told by this index alone, without the lines
+    "create index orders_by_kind on records(account_id, client_order_id, kind)",
+)
+_STEPS = (_FIRST, _SECOND, _THIRD)
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:

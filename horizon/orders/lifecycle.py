@@ -30,18 +30,20 @@ ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
 def apply_report(order: Order, report: OrderReport) -> Order:
     """The order after a report: the same object when the report says nothing new."""
     size = report.size if report.size is not None and report.size > 0 else order.request.size
+    revived = _arrived_after_all(order, report)
     filled = max(order.filled, _reported_fill(order, report))
     status = order.status
     if report.refused_change:
         if status is _S.CANCEL_PENDING:
             status = _S.PARTIALLY_FILLED if filled else _S.WORKING
-    elif report.status in ALLOWED[status] or _arrived_after_all(order, report):
+    elif report.status in ALLOWED[status] or revived:
         status = report.status
     return _settled(
         order,
         size=size,
         status=status,
         filled=filled,
+        concluded=status in DONE and (order.concluded or report.absent),
         venue_order_id=order.venue_order_id or report.venue_order_id,
         average_price=report.average_price if report.average_price is not None else order.average_price,
         # why an order was in doubt means nothing once it no longer is
@@ -50,21 +52,32 @@ def apply_report(order: Order, report: OrderReport) -> Order:
     )
 
 
-def book_fill(order: Order, fill: Fill) -> Order:
-    """The order after one booked execution. The caller sees to it that an execution is booked once."""
-    booked = order.booked + fill.size
-    spent = (order.average_price or Decimal(0)) * order.booked + fill.price * fill.size
+def book_fill(order: Order, fill: Fill, *, replaced: Fill | None = None) -> Order:
+    """The order after one booked execution. The caller sees to it that an execution is booked once.
+
+    `replaced` is the report of the same execution that this one corrects.
+    """
+    before, spent, filled = order.booked, (order.average_price or Decimal(0)) * order.booked, order.filled
+    if replaced is not None:
+        before, filled = before - replaced.size, filled - replaced.size + fill.size
+        spent -= replaced.price * replaced.size
+    booked = before + fill.size
     return _settled(
         order,
         size=order.request.size,
         status=order.status,
-        filled=max(order.filled, booked),
+        filled=max(filled, booked),
         booked=booked,
         venue_order_id=order.venue_order_id or fill.venue_order_id,
-        average_price=spent / booked,
+        average_price=(spent + fill.price * fill.size) / booked if booked else None,
         reason=order.reason,
         time=fill.receive_time,
     )
+
+
+def sent_again(order: Order, now: int) -> Order:
+    """The order once it is on its way for a second time."""
+    return replace(order, status=_S.PENDING, reason="", updated_time=now)
 
 
 def cancel_requested(order: Order, now: int) -> Order:
@@ -77,8 +90,8 @@ def cancel_requested(order: Order, now: int) -> Order:
 def _arrived_after_all(order: Order, report: OrderReport) -> bool:
     """Whether the venue works on an order that was given up because the venue did not have it."""
     return (
-        order.status is _S.REJECTED
-        and order.venue_order_id is None
+        order.status in DONE
+        and (order.concluded or (order.status is _S.REJECTED and order.venue_order_id is None))
         and report.venue_order_id is not None
         and report.status in (_S.WORKING, _S.PARTIALLY_FILLED, _S.CANCEL_PENDING)
     )
@@ -101,7 +114,8 @@ def _settled(
     **rest: object,
 ) -> Order:
     """The new state, with the status that what has filled implies."""
-    if filled >= size and status is not _S.FILLED:
+    # of an order for an amount of money, the size is an estimate at best
+    if filled >= size and status is not _S.FILLED and order.request.cash_quantity is None:
         status = _S.FILLED
     elif filled > 0 and status in (_S.WORKING, _S.PENDING, _S.UNKNOWN):
         status = _S.PARTIALLY_FILLED
@@ -112,5 +126,5 @@ def _settled(
 
 
 def is_settled(order: Order) -> bool:
-    """Nothing more is expected: done, and every fill that was reported has been booked."""
-    return order.status in DONE and order.booked >= order.filled
+    """Nothing more is expected: done, every reported fill has been booked, and nothing is left to look into."""
+    return order.status in DONE and order.booked >= order.filled and (order.cleared or not order.is_overfilled)

@@ -7,22 +7,25 @@ known are looked up in the background until the venue has answered.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, HorizonError, InvalidOrder, RecordingError, Refused
-from horizon.guards import Guard, check_all, with_kill_switch
+from horizon.guards import Guard, check_again, check_all, reduces, with_kill_switch
 from horizon.guards.prices import with_size
 from horizon.model import (
     AccountId,
     ClientOrderId,
+    EarlierOrder,
     Fill,
     Instrument,
     Market,
     MarketId,
     MarketQuery,
+    Notice,
+    NoticeLevel,
     Order,
     OrderReport,
     OrderRequest,
@@ -30,14 +33,21 @@ from horizon.model import (
     Preview,
     Quote,
 )
+from horizon.orders.again import SendAgain
 from horizon.orders.desk import Desk
 from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.orders.execution import Executor
 from horizon.orders.moment import Books, Moment
+from horizon.orders.recovery import Recovered, recover
 from horizon.ports import Journal, PreviewsOrders, Venue, VenueEvent
 
 _logger = logging.getLogger(__name__)
 _KEPT_FILLS = 1_000
+_FILL_DAYS = 7
+_READ_PAUSE = 10.0
+"""Seconds before a read of fills that failed is repeated."""
+SETTLING_WAIT = 30.0
+"""Seconds of the clock to wait for the venue's word on what earlier runs have left."""
 REFUSED_WAIT = 12.0
 """Seconds of the clock in which an order whose cancel was refused turns out to be over, if it is."""
 CANCEL_WAIT = 20.0
@@ -57,21 +67,108 @@ class OrderService:
         guards: Sequence[Guard],
         clock: Clock,
         halted: Callable[[], str | None] = lambda: None,
+        again: SendAgain = SendAgain.SAME_ID,
+        ready: Callable[[], bool] = lambda: True,
+        tell: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
+        """`ready` says whether the session takes orders now; `tell` is how a person hears of something."""
         self.markets: dict[MarketId, Market] = {}
         self.quotes: dict[Instrument, Quote] = {}
         self._venue = venue
-        self._desk = Desk(venue.name, account_id, run_id)
+        self._desk = Desk(venue.name, account_id, run_id, again=again)
+        self._ready = ready
+        self._tell = tell
+        self._unanswered: set[ClientOrderId] = set()
+        """Orders of earlier runs about which the venue has not said anything yet."""
+        self._fills_are_read = True
         self._executor = Executor(venue, journal, clock, halted=halted)
         self._journal = journal
         self._guards, self._kill_switch = with_kill_switch(guards)
         self._clock = clock
         self._books: Books | None = None
+        self._before_books: list[Fill] = []
+        """Fills that were booked before positions were read, so that these hold them already."""
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: list[OrderRequest] = []
         self._unclaimed: deque[Fill] = deque(maxlen=_KEPT_FILLS)
         """Fills under a venue's order id alone: of an order whose answer is on its way, or of somebody else's."""
+
+    # -- what earlier runs have left -------------------------------------------------------------------------------
+
+    async def recover(self, *, wait: float = SETTLING_WAIT) -> None:
+        """Take up the orders that earlier runs have left, and ask the venue what became of them.
+
+        Returns when it has answered, or after `wait` seconds of the clock: asking goes on then, and the market of an
+        order in doubt is not traded until it is over. Raises RecordingError for a journal that can't be read.
+        """
+        found = self._recovered()
+        self._desk.mark_settled(found.unmarked, self._clock.now())
+        taken = self._desk.take_up(found.open, self._clock.now())
+        self._unanswered = {order.client_order_id for order in taken}
+        if taken:
+            self._fills_are_read = False
+            self._in_background(self._read_fills())
+        self._after_news()
+        await self.until(lambda: not self._unanswered and self._fills_are_read, timeout=wait)
+        for order in taken:
+            latest = self.latest(order)
+            text = f"order {latest.client_order_id} of an earlier run was taken up: it is {latest.status}"
+            if blocked := self._desk.why_blocked(latest.request.market_id):
+                self._say(NoticeLevel.WARNING, f"{text}; nothing new is sent in its market: {blocked}")
+            else:
+                self._say(NoticeLevel.INFO, text)
+
+    def reload(self) -> None:
+        """Take up what a strategy has done on this account meanwhile."""
+        found = self._recovered(also=[order.client_order_id for order in self._desk])
+        self._desk.take_up([*found.settled, *found.open], self._clock.now())
+        self._books = None
+        self._after_news()
+
+    def hand_over(self) -> Sequence[EarlierOrder]:
+        """The orders of which something is still expected, for a strategy's desk to take up."""
+        return self._desk.hand_over()
+
+    def remembered(self, client_order_id: ClientOrderId) -> Order | None:
+        """An order by what this session knows, or else by what the journal says about it."""
+        known = self._desk.order(client_order_id)
+        if known is not None:
+            return known
+        found = self._recovered(also=[client_order_id])
+        ids = ((each.order, (each.order.client_order_id, *each.former_ids)) for each in (*found.settled, *found.open))
+        return next((order for order, names in ids if client_order_id in names), None)
+
+    def note_fills(self, fills: Iterable[Fill]) -> None:
+        """Book what these fills did to orders of this account, of earlier runs too."""
+        for fill in fills:
+            self._book(fill)
+        self._after_news()
+
+    def give_up(self, client_order_id: ClientOrderId, reason: str) -> Order:
+        """A person has looked at an order that is in doubt, or that filled beyond its size: go on without it."""
+        order = self._desk.give_up(client_order_id, reason, self._clock.now())
+        if order is None:
+            raise ConfigurationError(f"order {client_order_id!r} is neither in doubt nor filled beyond its size")
+        self._after_news()
+        return order
+
+    def _recovered(self, also: Sequence[ClientOrderId] = ()) -> Recovered:
+        desk = self._desk
+        records = self._journal.unsettled(account_id=desk.account_id, also=also)
+        return recover(records, desk.exchange, desk.account_id)
+
+    async def _read_fills(self) -> None:
+        """A week of fills, however long it takes to get them: those that came while nobody listened."""
+        while not self._fills_are_read:
+            try:
+                fills = await self._venue.fills(self._desk.account_id, _FILL_DAYS)
+            except HorizonError as error:
+                _logger.warning("%s: fills of the last week can't be read yet: %s", self._desk.exchange, error)
+                await self._clock.sleep(_READ_PAUSE)
+            else:
+                self._fills_are_read = True
+                self.note_fills(fills)
 
     async def submit(self, requests: Sequence[OrderRequest]) -> Sequence[Order]:
         """Send as one call. If one of a group is refused here, none of it leaves."""
@@ -138,7 +235,7 @@ class OrderService:
 
     def latest(self, order: Order) -> Order:
         """The newest state of an order of this service."""
-        found = self._desk.order(order.client_order_id)
+        found = self.remembered(order.client_order_id)
         if found is None:
             raise ConfigurationError(f"{order.client_order_id!r} is not an order of this session: see open_orders()")
         return found
@@ -148,9 +245,14 @@ class OrderService:
 
     def take(self, event: VenueEvent) -> None:
         """What the venue reports by itself."""
+        if isinstance(event, Notice):
+            self._tell(event)
+            return
         if isinstance(event, OrderReport) and event.account_id == self._desk.account_id:
-            if self._desk.apply(event) is not None:
-                self._claim_fills()
+            if event.absent and event.client_order_id is not None:
+                self._in_background(self._settle_absence(event, event.client_order_id))
+                return
+            self._apply(event)
         elif isinstance(event, Fill) and event.account_id == self._desk.account_id:
             self._book(event)
         self._after_news()
@@ -172,15 +274,55 @@ class OrderService:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _apply(self, report: OrderReport) -> None:
+        known = None if report.client_order_id is None else self._desk.order(report.client_order_id)
+        if known is not None:
+            self._unanswered.discard(known.client_order_id)
+        if self._desk.apply(report) is not None:
+            self._claim_fills()
+
+    async def _settle_absence(self, report: OrderReport, key: ClientOrderId) -> None:
+        """Send an order again that the venue surely does not have, if it may be; else it ends here, with the reason."""
+        reason = self._desk.why_not_again(key, self._clock.now()) or await self._why_not_now(key)
+        if reason is None:
+            self._unanswered.discard(key)
+            self._desk.send_again(key, self._clock.now())
+        else:
+            self._apply(replace(report, reason=f"{report.reason}; not sent again: {reason}"))
+        self._after_news()
+
+    async def _why_not_now(self, key: ClientOrderId) -> str | None:
+        """Why session, quote or guards do not let an order leave once more."""
+        order = self._desk.order(key)
+        if order is None or not self._ready():
+            return f"{self._desk.exchange} takes no orders now"
+        try:
+            books, request = await self._started_books(), await self._prepared(order.request)
+        except HorizonError as error:
+            return str(error)
+        reason = self._desk.why_not_again(key, self._clock.now())
+        refusal = check_again(self._guards, request, self._moment(books, replaces=order))
+        return reason or (None if refusal is None else f"{refusal[0]}: {refusal[1]}")
+
     def _book(self, fill: Fill) -> None:
         """Book what this session's orders did; other fills of the account may be in the first positions already."""
-        if not self._desk.knows(fill):
+        if not self._desk.knows(fill) and not self._is_of_the_journal(fill):
             if fill.client_order_id is None:
                 self._unclaimed.append(fill)
-        elif self._books is not None:
-            booked = self._books.ledger.book(fill)
-            if booked is not None and booked.new:
-                self._desk.book(fill)
+            return
+        if self._books is not None:
+            self._books.ledger.book(fill)
+        else:
+            self._before_books.append(fill)
+        self._desk.book(fill)
+
+    def _is_of_the_journal(self, fill: Fill) -> bool:
+        """Whether a fill belongs to an order that was settled before, which is then taken up again."""
+        if fill.client_order_id is None:
+            return False
+        earlier = self._recovered(also=[fill.client_order_id]).settled
+        self._desk.take_up(earlier, self._clock.now())
+        return self._desk.knows(fill)
 
     def _claim_fills(self) -> None:
         for fill in [each for each in self._unclaimed if self._desk.knows(each)]:
@@ -196,7 +338,8 @@ class OrderService:
             # before the positions: what fills in between is in these, and is not this service's to book
             known = await self._venue.fills(account) if wanted else ()
             positions, balances = await self._venue.positions(account), await self._venue.balances(account)
-            self._books = self._books or Books(balances, positions, known, self._clock.now())
+            booked = {fill.execution_id: fill for fill in (*self._before_books, *known)}
+            self._books = self._books or Books(balances, positions, tuple(booked.values()), self._clock.now())
         return self._books
 
     async def _prepared(self, request: OrderRequest) -> OrderRequest:
@@ -239,7 +382,18 @@ class OrderService:
             self._leaving = []
 
     def _check(self, request: OrderRequest, books: Books, *, replaces: Order | None = None) -> None:
-        moment = Moment(
+        moment = self._moment(books, replaces)
+        blocked = None if replaces is not None else self._desk.why_blocked(request.market_id)
+        refusal = ("in_doubt", blocked) if blocked is not None and not reduces(request, moment) else None
+        refusal = refusal or check_all(self._guards, request, moment)
+        if refusal is not None:
+            rule, reason = refusal
+            self._desk.refuse(request, rule, reason, self._clock.now())
+            self._commit()
+            raise InvalidOrder(f"{rule}: {reason}", rule=rule)
+
+    def _moment(self, books: Books, replaces: Order | None) -> Moment:
+        return Moment(
             self._desk,
             books,
             self.markets,
@@ -248,12 +402,6 @@ class OrderService:
             leaving=self._leaving,
             replaces=replaces,
         )
-        refusal = check_all(self._guards, request, moment)
-        if refusal is not None:
-            rule, reason = refusal
-            self._desk.refuse(request, rule, reason, self._clock.now())
-            self._commit()
-            raise InvalidOrder(f"{rule}: {reason}", rule=rule)
 
     async def _carry_out(self) -> None:
         """Commit, then do what the desk wants done. Raises the first error once everything has been tried."""
@@ -292,6 +440,13 @@ class OrderService:
             client_order_id=key,
             reason=reason,
         )
+
+    def _say(self, level: NoticeLevel, text: str) -> None:
+        account_id = self._desk.account_id
+        notice = Notice(
+            exchange=self._desk.exchange, time=self._clock.now(), level=level, text=text, account_id=account_id
+        )
+        self._tell(notice)
 
     def _after_news(self) -> None:
         try:

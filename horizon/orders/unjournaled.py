@@ -1,9 +1,9 @@
 """The journal of a session that changes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from horizon.errors import ConfigurationError
-from horizon.model import AccountId
+from horizon.model import AccountId, ClientOrderId
 from horizon.ports import JournalRecord, RecordKind
 
 
@@ -18,6 +18,9 @@ class Unjournaled:
         raise ConfigurationError(self._reason)
 
     def records(self, *, account_id: AccountId | None = None) -> Iterator[JournalRecord]:
+        return iter(())
+
+    def unsettled(self, *, account_id: AccountId, also: Collection[ClientOrderId] = ()) -> Iterator[JournalRecord]:
         return iter(())
 
     def latest(self, kind: RecordKind, subject: str, *, account_id: AccountId) -> JournalRecord | None:

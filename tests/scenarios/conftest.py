@@ -162,7 +162,13 @@ class ScriptedVenue:
         return replace(self.orders[order.client_order_id], status=status)
 
     async def find_order(
-        self, account_id: AccountId, client_order_id: ClientOrderId, *, request: OrderRequest | None = None
+        self,
+        account_id: AccountId,
+        client_order_id: ClientOrderId,
+        *,
+        request: OrderRequest | None = None,
+        venue_order_id: VenueOrderId | None = None,
+        sent: int | None = None,
     ) -> OrderReport | None:
         self.calls.append(("find", client_order_id))
         return self.orders.get(client_order_id)

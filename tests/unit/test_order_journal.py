@@ -162,7 +162,7 @@ def test_a_journal_of_version_1_is_brought_along_with_every_line_of_it(tmp_path:
     ]
     with opened(path) as journal:
         assert len(list(journal.records())) == 5
-        assert journal._db.execute("pragma user_version").fetchone() == (2,)
+        assert journal._db.execute("pragma user_version").fetchone() == (journal_schema.SCHEMA_VERSION,)
 
 
 def test_several_that_start_at_once_bring_an_old_journal_along_once(tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_a_migration_that_is_interrupted_leaves_version_1_as_it_was(
 ) -> None:
     path = tmp_path / "j.sqlite"
     version_1(path)
-    first, second = journal_schema._STEPS
-    monkeypatch.setattr(journal_schema, "_STEPS", (first, (*second, "select no_such_function()")))
+    *first, last = journal_schema._STEPS
+    monkeypatch.setattr(journal_schema, "_STEPS", (*first, (*last, "select no_such_function()")))
     with pytest.raises(RecordingError, match="no_such_function"):
         SqliteJournal(path)
     monkeypatch.undo()
@@ -364,7 +364,7 @@ def test_a_reader_makes_no_file_and_names_the_one_it_missed(tmp_path: Path) -> N
 def test_a_reader_leaves_an_older_journal_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     version_1(path)
-    with pytest.raises(ConfigurationError, match="schema 1, expected 2"):
+    with pytest.raises(ConfigurationError, match=f"schema 1, expected {journal_schema.SCHEMA_VERSION}"):
         list(JournalReader(path).new_lines())
     db = sqlite3.connect(path)
     assert db.execute("pragma user_version").fetchone() == (1,)

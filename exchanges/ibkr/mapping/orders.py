@@ -5,11 +5,12 @@ from typing import Final
 
 from exchanges.ibkr.mapping.numbers import conid_text, count, decimal
 from exchanges.ibkr.mapping.statuses import order_status
-from exchanges.ibkr.wire.orders import OrderRow, PlaceRow
+from exchanges.ibkr.wire.orders import OrderRow, OrderStatusAnswer, PlaceRow
 from horizon.errors import WireError
 from horizon.model import AccountId, ClientOrderId, OrderReport, OrderRequest, OrderStatus, VenueOrderId
 
 ORDERS_PATH: Final = "/iserver/account/orders"
+STATUS_PATH: Final = "/iserver/account/order/status"
 
 
 def is_failed(row: PlaceRow) -> bool:
@@ -92,6 +93,30 @@ def report(
         average_price=average if average else None,
         reason=reason,
         request=request,
+    )
+
+
+def status_report(
+    answer: OrderStatusAnswer, account_id: AccountId, client_order_id: ClientOrderId, *, exchange: str, now: int
+) -> OrderReport:
+    """What the venue's answer about one order says. Raises WireError for unreadable sizes."""
+    try:
+        filled, remaining, total = count(answer.cum_fill), count(answer.size), count(answer.total_size)
+        average = decimal(answer.average_price)
+    except ValueError as error:
+        raise WireError(f"order {answer.order_id}: {error}", path=STATUS_PATH, found=repr(answer)[:300]) from None
+    return OrderReport(
+        exchange=exchange,
+        account_id=account_id,
+        time=now,
+        status=order_status(
+            answer.order_status, description=answer.order_status_description, filled=filled, remaining=remaining
+        ),
+        client_order_id=client_order_id,
+        venue_order_id=VenueOrderId(str(answer.order_id)),
+        filled=filled,
+        size=total,
+        average_price=average if average else None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from exchanges.ibkr.confirmations import Ticket
 from exchanges.ibkr.mapping.contracts import ContractFacts
-from horizon.model import AccountId, ClientOrderId, Fill, MarketId, OrderRequest
+from horizon.model import AccountId, ClientOrderId, Fill, MarketId, OrderRequest, VenueOrderId
 
 MOST_REMEMBERED: Final = 10_000
 
@@ -17,8 +17,10 @@ class Surroundings(Protocol):
         """The facts on which prompts about these requests are judged."""
         ...
 
-    async def fills_of(self, account_id: AccountId, client_order_id: ClientOrderId) -> Sequence[Fill]:
-        """Executions of one order within a week."""
+    async def fills_of(
+        self, account_id: AccountId, client_order_id: ClientOrderId, venue_order_id: VenueOrderId | None
+    ) -> Sequence[Fill]:
+        """Executions of one order within a week, by either id."""
         ...
 
     async def contract(self, market_id: MarketId) -> ContractFacts: ...
