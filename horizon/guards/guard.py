@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from horizon.model import Account, DayProfit, Instrument, Market, Order, OrderRequest, OrderSide, Quote, plain
+from horizon.model import ZERO, Account, DayProfit, Instrument, Market, Order, OrderRequest, OrderSide, Quote, plain
 
 
 class GuardView(Protocol):
@@ -96,7 +96,38 @@ def reduces(request: OrderRequest, view: GuardView) -> bool:
 
 def is_exit(request: OrderRequest, view: GuardView) -> bool:
     """Whether the order leaves a position: it reduces one, or it waits for the entry it belongs to."""
-    return request.parent is not None or request.protective or reduces(request, view)
+    return request.protective or entry_of(request, view) is not None or reduces(request, view)
+
+
+def entry_of(request: OrderRequest, view: GuardView) -> Order | None:
+    """The open order that must fill before this one works; None when it works at once."""
+    if request.parent is None:
+        return None
+    for order in view.unsettled(request.exchange, request.instrument):
+        if order.client_order_id == request.parent and order.is_open:
+            return order
+    return None
+
+
+def reach(request: OrderRequest, view: GuardView) -> Decimal:
+    """The furthest position, towards the side the order moves it, after it and the worst of everything else filled.
+
+    An exit works only once its entry has filled, and of several exits of one entry only one happens.
+    """
+    direction = request.order_side.sign
+    lowest, highest = view.worst_case(request.instrument)
+    edge = (highest if direction > 0 else lowest) * direction
+    entry = entry_of(request, view)
+    if entry is None:
+        return (edge + request.size) * direction
+    exits = [
+        order.remaining
+        for order in view.unsettled(request.exchange, request.instrument)
+        if order.request.parent == request.parent and order.request.order_side is request.order_side
+    ]
+    counted = max(exits, default=ZERO)
+    entered = entry.remaining if entry.request.order_side is not request.order_side else ZERO
+    return (edge - entered - counted + max(counted, request.size)) * direction
 
 
 def unsized(request: OrderRequest) -> str | None:

@@ -1,16 +1,16 @@
 """A limit on what is held of one instrument."""
 
-from horizon.guards.guard import GuardView, unsized
+from horizon.guards.guard import GuardView, reach, unsized
 from horizon.guards.limits import positive
-from horizon.model import Number, OrderRequest, OrderSide, plain
+from horizon.model import Number, OrderRequest, plain
 
 
 class MaxPosition:
     """Refuses an order after which more than `limit` could be held, long or short, of its instrument.
 
     The worst case counts everything that is open or in doubt. An order that only reduces always passes: only the side
-    towards which it moves the position is compared. An exit that waits for its parent is counted from the other end of
-    the worst case, because it works only once the parent has filled, and the exits of a bracket cancel each other.
+    towards which it moves the position is compared. An exit works only once its entry has filled, and the exits of one
+    entry cancel each other.
     """
 
     name = "max_position"
@@ -21,12 +21,8 @@ class MaxPosition:
     def check(self, request: OrderRequest, view: GuardView) -> str | None:
         if (refusal := unsized(request)) is not None:
             return refusal
-        lowest, highest = view.worst_case(request.instrument)
-        buys = request.order_side is OrderSide.BUY
-        waits = request.parent is not None
-        start = highest if buys is not waits else lowest
-        after = start + request.signed_size
-        if (after if buys else -after) <= self.limit:
+        after = reach(request, view)
+        if after * request.order_side.sign <= self.limit:
             return None
         return (
             f"position could become {plain(after)} (now {plain(view.position(request.instrument))}, "

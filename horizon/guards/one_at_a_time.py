@@ -1,6 +1,6 @@
 """One order at a time."""
 
-from horizon.guards.guard import GuardView
+from horizon.guards.guard import GuardView, entry_of
 from horizon.model import Instrument, OrderRequest
 
 
@@ -17,7 +17,7 @@ class OneAtATime:
         self.instruments = frozenset(instruments)
 
     def check(self, request: OrderRequest, view: GuardView) -> str | None:
-        if request.parent is not None or (self.instruments and request.instrument not in self.instruments):
+        if entry_of(request, view) is not None or (self.instruments and request.instrument not in self.instruments):
             return None
         for order in view.unsettled(request.exchange, request.instrument):
             same_group = request.group and order.request.group == request.group

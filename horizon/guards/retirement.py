@@ -8,7 +8,7 @@ nothing that can produce unrelated business taxable income, such as master limit
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from horizon.guards.guard import GuardView, reduces
+from horizon.guards.guard import GuardView, entry_of, reach, reduces
 from horizon.guards.limits import positive
 from horizon.guards.settled_cash import SettledCash
 from horizon.model import Market, MarketKind, Number, OrderRequest, OrderSide, plain
@@ -68,8 +68,7 @@ class Retirement:
         if request.order_side is OrderSide.BUY or market.kind in _MAY_BE_SHORT or market.kind is MarketKind.FOREX:
             # a currency pair is an exchange of cash: what it takes must be there
             return None
-        lowest, highest = view.worst_case(request.instrument)
-        after = (lowest if request.parent is None else highest) - request.size
+        after = reach(request, view)
         if after >= 0:
             return None
         return (
@@ -87,7 +86,7 @@ class Retirement:
                 f"give it with Retirement(futures_margin={{{market.symbol!r}: ...}})"
             )
         lowest, highest = view.worst_case(request.instrument)
-        if request.parent is None:
+        if entry_of(request, view) is None:
             lowest, highest = min(lowest, lowest + request.signed_size), max(highest, highest + request.signed_size)
         needed = usual * _FACTOR * max(abs(lowest), abs(highest))
         there = view.settled_cash(request.exchange, market.currency)

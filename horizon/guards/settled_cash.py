@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from horizon.guards.guard import GuardView, unsized
+from horizon.guards.guard import GuardView, entry_of, unsized
 from horizon.guards.limits import at_least_zero
 from horizon.guards.prices import dearest
 from horizon.model import ZERO, Market, MarketKind, Number, OrderRequest, OrderSide, plain
@@ -15,7 +15,8 @@ class SettledCash:
     """Refuses an order that would need more cash than has settled in its currency, other open orders counted.
 
     No debit, and no currency is borrowed: each is counted alone. With `unsettled=True` the proceeds of sales count at
-    once. Commission is not estimated: leave room with `reserve`, in each currency. Futures and CFDs are not paid for.
+    once. The exits of an entry take nothing. Commission is not estimated: leave room with `reserve`, in each currency.
+    Futures and CFDs are not paid for.
     """
 
     name = "settled_cash"
@@ -32,7 +33,7 @@ class SettledCash:
         if market is None:
             return f"market {request.market_id} is not known, so what it costs is not: resolve the market first"
         currency, cost = _payment(request, view, market)
-        if not cost:
+        if not cost or entry_of(request, view) is not None:
             return None if cost is not None else f"what {market.symbol} costs is not known: there is no price"
         there = (view.cash if self.unsettled else view.settled_cash)(request.exchange, currency)
         if there is None:
@@ -56,6 +57,8 @@ def _promised(exchange: str, currency: str, view: GuardView) -> Decimal | None:
     """What orders that can still fill, or have fills that are not booked, will take out of one currency."""
     total = ZERO
     for order in view.unsettled(exchange):
+        if order.request.parent is not None:
+            continue
         market = view.market(order.instrument)
         if market is None:
             return None
@@ -73,12 +76,12 @@ def _promised(exchange: str, currency: str, view: GuardView) -> Decimal | None:
 def _payment(request: OrderRequest, view: GuardView, market: Market) -> tuple[str, Decimal | None]:
     """Which currency an order takes, and the most of it; None when that is not known. A sale takes 0.
 
-    Whoever sells a currency pair pays with its base currency. The exits of a bracket take nothing: they close.
+    Whoever sells a currency pair pays with its base currency.
     """
     sells = request.order_side is OrderSide.SELL
     if market.kind is MarketKind.FOREX and sells:
         return market.symbol.partition(".")[0], request.size
-    if sells or request.parent is not None or market.kind in _ON_MARGIN:
+    if sells or market.kind in _ON_MARGIN:
         return market.currency, ZERO
     if request.cash_quantity is not None:
         return market.currency, request.cash_quantity

@@ -232,10 +232,22 @@ def test_an_order_that_flips_beyond_the_limit_is_refused():
 
 def test_the_exits_of_a_bracket_are_counted_after_their_entry_and_not_on_top_of_each_other():
     guard = MaxPosition(100)
-    exit_order = replace(order("100", "110", sell=True), parent=ClientOrderId("entry"), protective=True)
-    assert guard.check(exit_order, View(position="0")) is None
-    assert guard.check(exit_order, View(position="0", lowest="-100", highest="100")) is None
-    assert guard.check(replace(exit_order, size=Decimal(101)), View(position="0")) is not None
+    entry = Order(request=replace(order("100"), client_order_id=ClientOrderId("entry")))
+    target = replace(order("100", "110", sell=True), parent=ClientOrderId("entry"), protective=True)
+    resting = Order(request=target)
+    assert guard.check(target, View(highest="100", orders=[entry])) is None
+    assert guard.check(target, View(lowest="-100", highest="100", orders=[entry, resting])) is None
+    assert guard.check(replace(target, size=Decimal(200)), View(highest="100", orders=[entry])) is None
+    assert "-101" in str(guard.check(replace(target, size=Decimal(201)), View(highest="100", orders=[entry])))
+
+
+def test_an_exit_does_not_lean_on_orders_that_are_not_its_entry():
+    guard = MaxPosition(100)
+    entry = Order(request=replace(order("10"), client_order_id=ClientOrderId("entry")))
+    other = Order(request=replace(order("90"), client_order_id=ClientOrderId("other")))
+    exit_order = replace(order("150", "110", sell=True), parent=ClientOrderId("entry"))
+    assert "-140" in str(guard.check(exit_order, View(highest="100", orders=[entry, other])))
+    assert "-150" in str(guard.check(exit_order, View())), "without its entry it works at once"
 
 
 # -- rate ------------------------------------------------------------------------------------------------------------

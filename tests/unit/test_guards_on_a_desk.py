@@ -586,7 +586,7 @@ def test_a_live_account_names_the_limits_that_nobody_has_set() -> None:
 
 
 def test_an_account_adds_the_guards_it_demands_and_takes_none_away() -> None:
-    own = [MaxSize(1), ReferencePrice(5), Retirement(prohibited=["X"])]
+    own: list[Guard] = [MaxSize(1), ReferencePrice(5), Retirement(prohibited=["X"])]
     everything = account(is_live=None, is_retirement=True, is_master=True)
     assert [guard.name for guard in guards_for(everything, [])] == ["reference_price", "retirement", "sub_account"]
     assert guards_for(everything, own)[:3] == tuple(own)
