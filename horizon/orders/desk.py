@@ -199,7 +199,7 @@ class Desk:
             self._cancels.discard(key)
         request, remark = self._changes.settle(known, report)
         order = known if request is None else replace(known, request=request)
-        changed = apply_report(order, report)
+        changed = self._proven(apply_report(order, report, size=self._at_worst(order).request.size))
         if report.doubtful_change and changed.is_open:
             self._look_up(changed)
         if remark:
@@ -245,7 +245,8 @@ class Desk:
             del executions[replaced.execution_id]
         executions[fill.execution_id] = fill
         self._record(fill.receive_time, RecordKind.FILL, fill, order)
-        return self._keep(book_fill(order, fill, replaced=replaced), order, fill.receive_time)
+        booked = book_fill(order, fill, replaced=replaced, size=self._at_worst(order).request.size)
+        return self._keep(self._proven(booked), order, fill.receive_time)
 
     # -- orders of before ----------------------------------------------------------------------------------------
 
@@ -412,6 +413,13 @@ class Desk:
 
     def _at_worst(self, order: Order) -> Order:
         return exposure.at_worst(order, self._changes.asked(order.client_order_id))
+
+    def _proven(self, order: Order) -> Order:
+        """The order as a change made it, once more has filled than it asked for before: the change has happened."""
+        change = self._changes.asked(order.client_order_id)
+        if change is None or not order.request.size < order.filled <= change.size:
+            return order
+        return replace(order, request=change)
 
     # -- asking the venue ----------------------------------------------------------------------------------------
 

@@ -27,9 +27,13 @@ ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
 """From each status, the statuses that may follow. What is not listed is stale news and changes nothing."""
 
 
-def apply_report(order: Order, report: OrderReport) -> Order:
-    """The order after a report: the same object when the report says nothing new."""
-    size = report.size if report.size is not None and report.size > 0 else order.request.size
+def apply_report(order: Order, report: OrderReport, *, size: Decimal | None = None) -> Order:
+    """The order after a report: the same object when the report says nothing new.
+
+    `size` is what may have to fill until the order is over, where a change on its way may have made it more.
+    """
+    if report.size is not None and report.size > 0:
+        size = report.size
     revived = _arrived_after_all(order, report)
     filled = max(order.filled, _reported_fill(order, report))
     status = order.status
@@ -40,7 +44,7 @@ def apply_report(order: Order, report: OrderReport) -> Order:
         status = report.status
     return _settled(
         order,
-        size=size,
+        size=order.request.size if size is None else size,
         status=status,
         filled=filled,
         concluded=status in DONE and (order.concluded or report.absent),
@@ -52,10 +56,10 @@ def apply_report(order: Order, report: OrderReport) -> Order:
     )
 
 
-def book_fill(order: Order, fill: Fill, *, replaced: Fill | None = None) -> Order:
+def book_fill(order: Order, fill: Fill, *, replaced: Fill | None = None, size: Decimal | None = None) -> Order:
     """The order after one booked execution. The caller sees to it that an execution is booked once.
 
-    `replaced` is the report of the same execution that this one corrects.
+    `replaced` is the report of the same execution that this one corrects, `size` as for `apply_report`.
     """
     before, spent, filled = order.booked, (order.average_price or Decimal(0)) * order.booked, order.filled
     if replaced is not None:
@@ -64,7 +68,7 @@ def book_fill(order: Order, fill: Fill, *, replaced: Fill | None = None) -> Orde
     booked = before + fill.size
     return _settled(
         order,
-        size=order.request.size,
+        size=order.request.size if size is None else size,
         status=order.status,
         filled=max(filled, booked),
         booked=booked,
