@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exchanges import InteractiveBrokers
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.confirmations import OptIn, Policy
 from exchanges.ibkr.session import Session
@@ -15,6 +17,7 @@ from exchanges.ibkr.venue import IbkrVenue
 from horizon.errors import InvalidOrder, Refused
 from horizon.guards.prices import with_size
 from horizon.model import (
+    ZERO,
     AccountId,
     Algo,
     ClientOrderId,
@@ -33,6 +36,7 @@ from horizon.model import (
     TimeInForce,
     Trailing,
 )
+from horizon.orders.lifecycle import is_settled
 from horizon.ports import Prompt
 from horizon.simulation.scripted_clock import ScriptedClock
 
@@ -340,3 +344,23 @@ async def test_an_expired_contract_is_refused_before_anything_is_sent(start: Sta
     with pytest.raises(InvalidOrder, match="expired on 2025-12-19"):
         await desk.venue.place([request], desk.confirm)
     assert await desk.venue.find_order(desk.account_id, request.client_order_id) is None
+
+
+async def test_an_order_for_money_goes_through_every_check_and_is_settled(tmp_path: Path):
+    clock = ScriptedClock(START)
+    async with clock.running(), Simulator(clock=clock, plain_http=True) as gateway:
+        connect: dict[str, Any] = {"api_url": gateway.base_url, "account_id": gateway.accounts[0], "clock": clock}
+        async with InteractiveBrokers(**connect, journal=tmp_path / "orders.sqlite") as ib:
+            pair = await ib.market(MarketQuery(symbol="EUR.USD", kind=MarketKind.FOREX))
+            request = OrderRequest(
+                market_id=pair.market_id,
+                order_side=OrderSide.BUY,
+                cash_quantity=Decimal("1200.50"),
+                order_type=OrderType.MARKET,
+            )
+            preview = await ib.preview(request)
+            assert preview.commission is not None
+            order = await ib.wait(await ib.submit(request), is_settled, timeout=60)
+            assert order.status is OrderStatus.FILLED
+            assert order.request.size_is_estimated
+            assert ZERO < order.booked == order.filled <= order.request.size
