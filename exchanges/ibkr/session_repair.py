@@ -88,7 +88,9 @@ class Repair:
         self._renewals = Attempts(clock, chance, first=300.0, most=1800.0, calm=3600.0)
         self._remedied: dict[Doubt, float] = {}
         self._settled: dict[Doubt, float] = {}
-        self._ip_unchecked = True
+        self._validated = False
+        """The sign-in of the present token was validated."""
+        self._seen_ip: str | None = None
         self._login_type: int | None = None
         self._taken = 0
         self._ours = False
@@ -124,7 +126,7 @@ class Repair:
 
     async def after_renewal(self) -> None:
         """The token was renewed: the venue may take our session of the old one for a competitor."""
-        self._ip_unchecked = self.reopen = True
+        self._validated, self.reopen = False, True
         self._ours = self.held
         try:
             await self.walk(Seen.NOTHING_YET, None)
@@ -333,7 +335,7 @@ class Repair:
         if not fresh:
             return seen, error, False
         self._client.renewals += 1
-        self._ip_unchecked = self.reopen = True
+        self._validated, self.reopen = False, True
         return Seen.NOTHING_YET, None, True
 
     async def _settle_in(self) -> None:
@@ -363,21 +365,28 @@ class Repair:
     async def _check_ip(self) -> None:
         """Have the address that the venue saw compared with the one that was configured."""
         auth = self._client.auth
-        if self._ip_unchecked and isinstance(auth, ChecksIp):
-            validation = await self._validate()
-            self._ip_unchecked = False
-            if validation is not None:
-                auth.check_ip(validation.IP)
+        if not isinstance(auth, ChecksIp):
+            return
+        if not self._validated:
+            await self._validate()
+        try:
+            auth.check_ip(self._seen_ip)
+        except ConfigurationError:
+            # It may be another one the next time: ask again, but never take a wrong one for checked.
+            self._validated = False
+            raise
 
     async def _validate(self) -> SsoValidation | None:
         # The check is allowed once a minute: a program that is started twice would be penalised for it.
         try:
-            return await self._client.get(
+            found = await self._client.get(
                 "/sso/validate", SsoValidation, priority=Priority.KEEPALIVE, timeout=SHORT_TIMEOUT
             )
         except (VenueError, VenueUnavailable, SessionError) as error:
             _logger.debug("the sign-in could not be validated: %s", error)
             return None
+        self._validated, self._seen_ip = True, found.IP
+        return found
 
     def _is_recent(self, times: dict[Doubt, float], doubt: Doubt) -> bool:
         return doubt in times and self._clock.monotonic() - times[doubt] < DOUBT_SECONDS

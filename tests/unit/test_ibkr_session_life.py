@@ -310,6 +310,39 @@ async def test_the_address_that_the_venue_sees_is_compared_once_for_each_token(m
         await other.open()
 
 
+async def test_a_wrong_address_is_not_forgotten_by_the_next_attempt_and_asked_for_again(
+    make_session: MakeSession,
+) -> None:
+    auth = Tokens()
+    setup = make_session(auth=auth)
+    setup.venue.usual["/sso/validate"] = {"IP": "203.0.113.9"}
+    auth.ip_is_wrong = True
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"found 203\.0\.113\.9"):
+            await setup.open()
+    await setup.clock.sleep(2 * KEEP_ALIVE_SECONDS)
+    auth.ip_is_wrong = False
+    setup.venue.usual["/sso/validate"] = {"IP": "203.0.113.7"}
+    await setup.open()
+    assert auth.seen_ips == ["203.0.113.9", "203.0.113.9", "203.0.113.7"]
+    assert setup.ready[-1]
+
+
+async def test_a_wrong_address_after_a_renewal_keeps_the_session_down(make_session: MakeSession) -> None:
+    auth = Tokens()
+    setup = make_session(auth=auth)
+    setup.venue.usual["/sso/validate"] = {"IP": "203.0.113.9"}
+    await setup.open()
+    await setup.clock.sleep(2 * KEEP_ALIVE_SECONDS)
+    auth.ip_is_wrong = True
+    auth.due.set()
+    setup.venue.usual |= {STATUS: IDLE, TICKLE: tickle(IDLE)}
+    setup.venue.usual[INIT] = lambda request: setup.venue.usual.update({STATUS: UP, TICKLE: tickle(UP)}) or UP
+    await setup.clock.sleep(10 * KEEP_ALIVE_SECONDS)
+    assert not setup.states[-1].ready
+    assert "expected another address" in setup.states[-1].reason
+
+
 async def test_a_consumer_key_that_is_not_active_yet_is_said_so_and_not_renewed(make_session: MakeSession) -> None:
     auth = Tokens()
     setup = make_session(auth=auth)
