@@ -15,6 +15,8 @@ from horizon.orders.journal_schema import COLUMNS, SCHEMA_VERSION
 from horizon.ports import JournalRecord, RecordKind
 
 _PAGE = 1_000
+_OLDEST = 2
+"""The first version whose lines have these columns; later ones added indexes."""
 
 
 class JournalReader:
@@ -67,10 +69,10 @@ class JournalReader:
             try:
                 (version,) = db.execute("pragma user_version").fetchone()
                 check_version(self.path, version)
-                if version < SCHEMA_VERSION:
+                if version < _OLDEST:
                     raise ConfigurationError(
-                        f"the journal {self.path} has schema {version}, expected {SCHEMA_VERSION}: it is brought there "
-                        "when its account is opened to trade the next time"
+                        f"the journal {self.path} has schema {version}, expected {_OLDEST} to {SCHEMA_VERSION}: it is "
+                        "brought there when its account is opened to trade the next time"
                     )
                 return db.execute(query, values).fetchall()
             finally:

@@ -92,3 +92,11 @@ def _read(path: Path) -> Pulled:
         return msgspec.json.decode(path.read_bytes()[:_MOST_BYTES], type=Pulled)
     except (OSError, msgspec.DecodeError):
         return Pulled(reason=f"{path} is there")
+
+
+def pulled_switches() -> list[KillFile]:
+    """Every switch that is pulled, the one for all accounts first."""
+    folder = state_directory() / "kill"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    found = [KillFile()] if "all" in names else []
+    return found + [KillFile(*name.split("-", 1)) for name in names if name != "all" and "-" in name]

@@ -364,7 +364,7 @@ def test_a_reader_makes_no_file_and_names_the_one_it_missed(tmp_path: Path) -> N
 def test_a_reader_leaves_an_older_journal_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     version_1(path)
-    with pytest.raises(ConfigurationError, match=f"schema 1, expected {journal_schema.SCHEMA_VERSION}"):
+    with pytest.raises(ConfigurationError, match=f"schema 1, expected 2 to {journal_schema.SCHEMA_VERSION}"):
         list(JournalReader(path).new_lines())
     db = sqlite3.connect(path)
     assert db.execute("pragma user_version").fetchone() == (1,)
