@@ -17,6 +17,10 @@ class _Refusal(msgspec.Struct):
     reason: str
 
 
+class _Decision(msgspec.Struct):
+    reason: str
+
+
 def line(record: JournalRecord) -> str:
     """One journal line in one line of text."""
     time = to_datetime(record.time).astimezone().isoformat(sep=" ", timespec="milliseconds")
@@ -97,9 +101,14 @@ def _words(record: JournalRecord) -> str:
         case RecordKind.FILL:
             return _fill(msgspec.json.decode(payload, type=Fill))
         case RecordKind.LINK:
-            return f"takes the place of {record.subject}, which is dead; {payload_text(record)}"
-        case RecordKind.DECISION | RecordKind.STATE:
-            return f"{record.subject}: {payload_text(record)}".removeprefix(": ")
+            what = describe(msgspec.json.decode(payload, type=OrderRequest))
+            return f"takes the place of {record.subject}, which is dead: {what}"
+        case RecordKind.DECISION:
+            return f"{record.subject}: {msgspec.json.decode(payload, type=_Decision).reason}"
+        case RecordKind.SETTLED:
+            return "settled: nothing more is expected of it"
+        case RecordKind.STATE:
+            return f"state of {record.subject}: {payload_text(record)}"
 
 
 def payload_text(record: JournalRecord) -> str:
