@@ -1,6 +1,7 @@
 """The questions the gateway asks before it takes an order, each with the trigger it has in reality.
 
-The texts of o163, o354, o383, o451, o10331 and o10153 are those that users have reported, the others are made up around
+The texts of o163, o354, o383, o451, o10331 and o10153 are those that users have reported. Of o382, o403, o10138,
+o10151, o10152, o10164, o10223 and p6 the first sentence is one that other clients look for; the rest is made up around
 the short descriptions of the reference, section 6.5, which has all message ids. Event contracts are spared o163: 3 % of
 half a dollar is one and a half ticks. Percentages are for stocks, ticks for futures and currencies.
 """
@@ -62,7 +63,7 @@ def _about_the_price(
         away = abs(ticket.price - market)
         if contract.sec_type in _BY_TICKS:
             if away > TICK_LIMIT * contract.increment(market):
-                text = f'The following order "{name}" value exceeds \nthe Tick Size Limit of {TICK_LIMIT}.{_SURE}'
+                text = f'The following order "{name}" price exceeds \nthe Tick Size Limit of {TICK_LIMIT}.{_SURE}'
                 asked.append(Question("o382", text))
         elif away / market > PERCENTAGE_CONSTRAINT:
             text = f'The following order "{name}" price exceeds \nthe Percentage constraint of 3%.{_SURE}'
@@ -86,7 +87,8 @@ def _about_the_size(
             text = f'The following order "{name}" size exceeds the Size Limit of {SIZE_LIMIT}.{_SURE}'
             asked.append(Question("o383", text))
         elif ticket.quantity > around.before:
-            text = f'The following order "{name}" size modification exceeds the Size Limit of {SIZE_LIMIT}.{_SURE}'
+            limit = f"size modification exceeds the size modification limit of {SIZE_LIMIT}"
+            text = f'The following order "{name}" {limit}.{_SURE}'
             asked.append(Question("o10138", text))
     value = ticket.quantity * (ticket.price or ticket.stop or market or 0) * contract.factor
     if value > VALUE_LIMIT:
@@ -108,8 +110,8 @@ def _about_the_type(ticket: Ticket, touch: Touch | None) -> list[Question]:
         asked.append(Question("o10331", text))
         if ticket.kind.trails:
             text = (
-                "Once it is activated a stop order becomes a market order, or a limit order that may not be filled. "
-                f"You accept the risks of a stop order.{_SURE}"
+                "A Stop Order - i.e. a Stop (Market) Order - is an instruction to buy or sell at the market price once "
+                f'your trigger ("stop") price is reached.{_SURE}'
             )
             asked.append(Question("o10152", text))
     if _triggers_now(ticket, touch):
@@ -117,8 +119,8 @@ def _about_the_type(ticket: Ticket, touch: Touch | None) -> list[Question]:
     if ticket.kind.risk != "market":
         return asked
     text = (
-        "Market orders are executed at the best price available at that moment, which may be far from the price last "
-        f"seen when the market moves fast or is thin. You accept the risks of a market order.{_SURE}"
+        "A Market Order is an instruction to trade your order at any available price. It may be far from the price "
+        f"last seen when the market moves fast or is thin. You accept the risks of a market order.{_SURE}"
     )
     asked.append(Question("o10151", text))
     if ticket.order_type == "MKT" and _exceeds_display(ticket, touch):
@@ -135,10 +137,13 @@ def _about_the_cash(ticket: Ticket, contract: Contract) -> list[Question]:
     if ticket.cash is None:
         return []
     details = (
-        "Cash quantity orders are filled up to the amount of money that was given. The quantity is made from the price "
-        f"of the moment and is not guaranteed.{_SURE}"
+        "Traders are responsible for understanding cash quantity details, which are provided on a best efforts basis "
+        f"only.{_SURE}"
     )
-    confirm = f"Cash quantity order confirmation: {ticket.side} for {ticket.cash:,.2f} {contract.currency}.{_SURE}"
+    confirm = (
+        "Orders that express size using a monetary value (cash quantity) are provided on a non-guaranteed basis. Cash "
+        f"quantity order confirmation: {ticket.side} for {ticket.cash:,.2f} {contract.currency}.{_SURE}"
+    )
     return [Question("o10164", details), Question("o10223", confirm)]
 
 
@@ -170,7 +175,11 @@ def _about_the_account(ticket: Ticket, around: Circumstances) -> list[Question]:
         text = f"This order is for a customer account of an omnibus account: {ticket.customer}.{_SURE}"
         asked.append(Question("o10334", text))
     if ticket.allocation:
-        asked.append(Question("p6", f"This order will be distributed over multiple accounts.{_SURE}"))
+        text = (
+            "This order will be distributed over multiple accounts. We strongly suggest you familiarize yourself with "
+            f"our allocation facilities before submitting orders.{_SURE}"
+        )
+        asked.append(Question("p6", text))
     if around.is_rapid:
         asked.append(Question("o10335", f"You have entered the same order moments ago.{_SURE}"))
     return asked
