@@ -96,6 +96,7 @@ class Exchange:
         self._consent = Consent(live=live, read_only=read_only)
         self.chosen_guards = None if guards is None else tuple(guards)
         """Those that were handed in; None when none were."""
+        self._guards_of_the_run: Sequence[Guard] | None = None
         self._account: Account | None = None
         self._orders: OrderService | None = None
         self._engine: PutVenueEvent | None = None
@@ -354,11 +355,12 @@ class Exchange:
     def require_tradable(self, guards: Sequence[Guard] | None = None) -> None:
         """Raise ConfigurationError unless new orders may be sent: with consent, and on a live account with limits.
 
-        `guards` are a run's own, in place of this exchange's.
+        `guards` are a run's own, in place of this exchange's; while a run is on, its guards are the ones that count.
         """
         self.require_consent()
         if self._account is not None and self._account.is_live is not False:
-            require_mandatory(self.chosen_guards if guards is None else guards, self._account.account_id)
+            sets = (guards, self._guards_of_the_run, self.chosen_guards)
+            require_mandatory(next((each for each in sets if each is not None), None), self._account.account_id)
 
     def guards(self, chosen: Sequence[Guard] | None = None) -> Sequence[Guard]:
         """What an order has to pass: the chosen guards, or else the default, and those that the account demands."""
@@ -392,8 +394,10 @@ class Exchange:
     async def kill(self, reason: str, *, protective: bool = False, everywhere: bool = False) -> Cancelled:
         """Pull the kill switch, cancel this account's orders, and wait for the venue to confirm.
 
-        Protective orders stay unless `protective`, those placed elsewhere unless `everywhere`.
+        Protective orders stay unless `protective`, those placed elsewhere unless `everywhere`. ConfigurationError where
+        nothing may be sent: nothing could be cancelled.
         """
+        self.require_consent()
         return await self.outside.kill(reason, protective=protective, everywhere=everywhere)
 
     def reset_kill_switch(self) -> bool:
@@ -427,6 +431,7 @@ class Exchange:
             self._trading(new=False)
             self._engine = put
         self.require_tradable(guards)
+        self._guards_of_the_run = guards
         return Executor(self._venue, self.journal, self.clock, halted=self.outside.switch.look)
 
     def divert(self, put: PutVenueEvent) -> None:
@@ -448,7 +453,7 @@ class Exchange:
         """The run is over: orders go straight through this exchange again."""
         if self._engine is None:
             return
-        self._engine, self._diverted = None, False
+        self._engine, self._diverted, self._guards_of_the_run = None, False, None
         self.outside.engine = None
         self.watch(orders=False, fills=False)
         if self._orders is not None:
