@@ -20,7 +20,8 @@ PutState = Callable[[SessionState | Notice], None]
 VAGUE: Final = frozenset({Seen.NO_ANSWER, Seen.UNREADABLE, Seen.REFUSED})
 """These say little about the session: it is still as it was, perhaps."""
 _NOT_OPEN: Final = frozenset({Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED, Seen.NO_ACCOUNTS})
-_A_PERSON_ACTS: Final = frozenset({Seen.SIGNED_OUT, Seen.NO_TOKEN, Seen.INIT_FAILED})
+_SIGN_IN_GONE: Final = frozenset({Seen.SIGNED_OUT, Seen.NO_TOKEN, Seen.INIT_FAILED})
+"""What a person has to do about it is news when it changes. That nothing is connected is none: each repair sees it."""
 _CONVINCING: Final = 5
 """How often in a row something vague is seen before it takes the place of what was told."""
 _OF_A_RESET: Final = frozenset(Seen) - {Seen.COMPETING, Seen.BLOCKED, Seen.NOT_ACTIVE, Seen.MISCONFIGURED, Seen.DEFECT}
@@ -72,6 +73,8 @@ class Teller:
 
     def found(self, seen: Seen, error: HorizonError, down: SessionTier) -> None:
         """Something is wrong. In a reset, and in other words, the same is no news."""
+        if seen is Seen.NOT_CONNECTED and self._last_seen in _SIGN_IN_GONE:
+            return
         self.in_a_row = self.in_a_row + 1 if self._last_seen is seen else 1
         self._last_seen = seen
         told = self.trouble is not None and self._hush is None and self._said not in (seen, Seen.BLOCKED)
@@ -184,7 +187,7 @@ class Teller:
 def _gist(seen: Seen, trouble: Trouble) -> tuple[object, ...]:
     """What makes a trouble another one: other words for the same are no news."""
     kind = Seen.NOT_ESTABLISHED if seen in _NOT_OPEN else seen
-    return kind, trouble.down, trouble.act_until, trouble.action if seen in _A_PERSON_ACTS else ""
+    return kind, trouble.down, trouble.act_until, trouble.action if seen in _SIGN_IN_GONE else ""
 
 
 def _nowhere(event: SessionState | Notice) -> None:

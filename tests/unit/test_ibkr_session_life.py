@@ -578,6 +578,22 @@ async def test_what_is_told_of_a_venue_that_can_not_answer_has_its_cause_and_its
     assert "ask again" in told.action
 
 
+@pytest.mark.parametrize("auth", [None, "tokens"])
+@pytest.mark.parametrize("init", [UNAUTHORIZED, (500, {"error": "failed to generate sso dh token"})])
+async def test_a_sign_in_that_is_gone_without_a_401_is_told_once(
+    make_session: MakeSession, init: Any, auth: str | None
+) -> None:
+    tokens = Tokens() if auth else None
+    setup = make_session(auth=tokens)
+    await setup.open()
+    setup.venue.usual |= {TICKLE: tickle(NOT_CONNECTED), STATUS: NOT_CONNECTED, INIT: init}
+    await setup.clock.sleep(3 * KEEP_ALIVE_SECONDS)
+    told = len(setup.states)
+    await setup.clock.sleep(30 * KEEP_ALIVE_SECONDS)
+    assert setup.states[told:] == []
+    assert not tier(setup.states[-1], SessionTier.GATEWAY).up
+
+
 async def test_two_kinds_of_failure_by_turns_are_one_trouble(make_session: MakeSession) -> None:
     setup = make_session()
     await setup.open()
