@@ -70,7 +70,7 @@ async def touch(client: Any, conid: int = SPY) -> tuple[float, float]:
         (order(orderType="LIT", price=551.0, auxPrice=550.0), ("Limit if Touched", "LIT", "551.00", "PreSubmitted")),
         (order(orderType="REL", price=500.0), ("Relative", "RELATIVE", "500.00", "Submitted")),
         (limit(500.0, tif="OPG"), ("Limit", "LIMIT", "500.00", "PreSubmitted")),
-        (limit(500.0, tif="OVT"), ("Limit", "LIMIT", "500.00", "Submitted")),
+        (limit(500.0, tif="OVT"), ("Limit", "LIMIT", "500.00", "PreSubmitted")),
         (limit(500.0, tif="OND"), ("Limit", "LIMIT", "500.00", "Submitted")),
         (limit(500.0, outsideRTH=True), ("Limit", "LIMIT", "500.00", "Submitted")),
         (limit(500.0, allOrNone=True), ("Limit", "LIMIT", "500.00", "Submitted")),
@@ -94,6 +94,36 @@ async def test_a_market_on_close_order_fills_with_the_closing_quote(plain_client
     (execution,) = plain_client.gateway.book(ONE).executions
     quote = plain_client.gateway.state.tape.touch(SPY, closes - 1)
     assert (execution.size, float(execution.price)) == (Decimal(3), quote.ask)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "filled_at"),
+    [
+        (limit(700.0, outsideRTH=True), "after"),
+        (limit(700.0, tif="OND"), "after"),
+        (limit(700.0, tif="OVT"), "after"),
+        (limit(700.0), "morning"),
+        (limit(700.0, tif="OPG"), "morning"),
+    ],
+)
+async def test_only_orders_for_it_trade_in_extended_hours(
+    start_gateway: Any, ticket: dict[str, object], filled_at: str
+) -> None:
+    client = await start_gateway(prompts=False, extended_hours=True)
+    await client.prime()
+    closes = client.gateway.state.tape.sessions[1].closes
+    await client.clock.advance((closes - client.clock.now()) / 1e9 + 60)
+    await client.post("/iserver/auth/ssodh/init", {"publish": True, "compete": True})
+    await client.prime()
+    assert (await touch(client))[1] > 0, "quoted after the close"
+    await client.place(ticket)
+    assert (await only_row(client))["status"] == ("Filled" if filled_at == "after" else "PreSubmitted")
+    await client.clock.advance(18 * 3600)
+    client.gateway.state.advance()
+    assert client.gateway.book(ONE).positions == {SPY: Decimal(1)}
+    day = list((await client.get("/contract/trading-schedule", conid=SPY))["schedules"].values())[1]
+    liquid, extended = day["liquid_hours"][0], day["extended_hours"][0]
+    assert (liquid["opening"] - extended["opening"], extended["closing"] - liquid["closing"]) == (5.5 * 3600, 4 * 3600)
 
 
 async def test_a_trailing_stop_follows_the_market_and_sells_below_it(plain_client: Any) -> None:

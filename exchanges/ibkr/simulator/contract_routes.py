@@ -10,6 +10,7 @@ from exchanges.ibkr.simulator.descriptions import local_symbol, secdef_row
 from exchanges.ibkr.simulator.events import EXCHANGE
 from exchanges.ibkr.simulator.state import State
 from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
+from horizon.model import TradingSession
 
 _MOST_CONIDS = 200
 _PAIRS = (
@@ -316,7 +317,12 @@ def trading_schedule(state: State, call: Call) -> object:
         if closes > now - 86_400 and len(days) < _LONGEST_SCHEDULE:
             day = state.day(opens * NANOSECONDS).strftime("%Y%m%d")
             session = {"opening": opens, "closing": closes}
-            days[day] = {"liquid_hours": [session], "extended_hours": [{"cancel_daily_orders": True, **session}]}
+            longest = session
+            if not contract.never_closes:
+                hours = TradingSession(opens=opens * NANOSECONDS, closes=closes * NANOSECONDS)
+                begins, ends = state.tape.extended(hours)
+                longest = {"opening": begins // NANOSECONDS, "closing": ends // NANOSECONDS}
+            days[day] = {"liquid_hours": [session], "extended_hours": [{"cancel_daily_orders": True, **longest}]}
     return {"exchange_time_zone": "US/Eastern", "schedules": days}
 
 

@@ -101,7 +101,7 @@ class Desk:
         working = [self._orders[int(order.client_order_id)] for order in self._engine.open_orders()]
         if any(is_near(order, self._tape, now) for order in working):
             return SOON
-        if self._tape.session_at(now) is not None:
+        if self._tape.is_trading(now):
             return LATER
         opens = min((s.opens for s in self._tape.sessions if s.opens > now), default=now + NIGHT * NANOSECONDS)
         return min((opens - now) / NANOSECONDS, NIGHT)
@@ -148,7 +148,10 @@ class Desk:
 
     def is_working(self, order: PlacedOrder, now: int) -> bool:
         """Whether an open order is at the exchange: not a child that waits, a stop not triggered, a closed market."""
-        return order.entered and self._tape.is_open(order.contract, now) and not self._engine.is_waiting(order.key)
+        is_open = self._tape.is_open(order.contract, now, outside=order.works_outside)
+        if order.ticket.tif == "OVT":
+            is_open = is_open and self._tape.session_at(now) is None
+        return order.entered and is_open and not self._engine.is_waiting(order.key)
 
     def commission(self, contract: Contract, side: str, size: Decimal, value: Decimal) -> Decimal:
         """What an order of this size and value would be charged."""

@@ -68,8 +68,9 @@ class Simulator(Controls):
     be given. `second_factor` asks a person's phone at each login. `hosts` is the number of ports. `faults` is a plan,
     or its faults and events. `history_takes` (seconds) keeps requests for bars waiting, so that they can be too many.
 
-    `habits` chooses between what IBKR was seen doing now one way and now another. With `fills="by hand"` no quote fills
-    or triggers anything: `fill(order, size, price)` does.
+    With `extended_hours` stocks are quoted from 4:00 to 20:00, and orders with `outsideRTH` trade then. `habits`
+    chooses between what IBKR was seen doing now one way and now another. With `fills="by hand"` no quote fills or
+    triggers anything: `fill(order, size, price)` does.
 
     `front` or `quirks` puts a reverse proxy with the real gateway's manners before it: `quirks="all"`, or some by name.
 
@@ -96,6 +97,7 @@ class Simulator(Controls):
         penalty_box: bool | float = False,
         data_lines: int = 100,
         history_takes: float = 0.0,
+        extended_hours: bool = False,
         habits: Habits | None = None,
         fills: Literal["market", "by hand"] = "market",
         directory: Path | None = None,
@@ -160,6 +162,7 @@ class Simulator(Controls):
             history_takes=history_takes,
             habits=habits or Habits(),
             fills_by_hand=fills == "by hand",
+            extended_hours=extended_hours,
         )
         self.access = access_for(
             sign_in,

@@ -12,7 +12,7 @@ def is_near(order: PlacedOrder, tape: Tape, now: int) -> bool:
     """Whether an order may fill, be triggered or end within seconds."""
     if order.cancel_due is not None:
         return True
-    if not tape.is_open(order.contract, now):
+    if not tape.is_open(order.contract, now, outside=order.works_outside):
         return False
     ticket = order.ticket
     if ticket.kind.trails or ticket.kind.has_cap or ticket.order_type in ("MIT", "LIT"):

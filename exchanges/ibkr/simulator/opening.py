@@ -66,6 +66,7 @@ def opening_state(
     history_takes: float,
     habits: Habits,
     fills_by_hand: bool,
+    extended_hours: bool,
 ) -> State:
     """A gateway with two accounts and a market that follows `path`."""
     now = clock.now()
@@ -86,7 +87,7 @@ def opening_state(
             step=5.0,
             sessions=path.sessions,
         )
-    tape = Tape(paths, catalogue, product, index=path, seed=seed, volatility=volatility)
+    tape = Tape(paths, catalogue, product, index=path, seed=seed, volatility=volatility, extended_hours=extended_hours)
     accounts = {name: Account(name, Ledger(cash)) for name, cash in zip(account_ids, _CASH, strict=True)}
     ledgers = {name: account.ledger for name, account in accounts.items()}
     desk = Desk(catalogue, tape, ledgers, habits=habits, fills_by_hand=fills_by_hand)

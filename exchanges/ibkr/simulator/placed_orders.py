@@ -69,13 +69,18 @@ class PlacedOrder:
     ignores_cancels: bool = False
 
     @property
+    def works_outside(self) -> bool:
+        """Whether it may trade outside of regular hours."""
+        return self.ticket.outside_rth or self.ticket.tif in ("OVT", "OND")
+
+    @property
     def key(self) -> ClientOrderId:
         return ClientOrderId(str(self.order_id))
 
 
 def market_of(contract: Contract, tape: Tape) -> Market:
     """The contract as the matching core knows it. What never closes has no hours."""
-    hours = None if contract.never_closes else TradingHours(timezone="US/Eastern", sessions=tape.sessions)
+    hours = None if contract.never_closes else TradingHours(timezone="US/Eastern", sessions=tape.all_sessions)
     finest = min(step for _, step in contract.increments)
     return Market(
         exchange=VENUE,

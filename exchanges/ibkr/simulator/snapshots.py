@@ -64,7 +64,7 @@ def values(state: State, contract: Contract) -> dict[str, object]:
     if touch is None:
         return fields | {"6509": _NO_DATA_CODE}
     fields |= {
-        "6509": _OPEN_CODE if state.tape.is_open(contract, state.now()) else _CLOSED_CODE,
+        "6509": _OPEN_CODE if state.tape.is_open(contract, state.now(), outside=True) else _CLOSED_CODE,
         "84": _price(contract, touch.bid),
         "86": _price(contract, touch.ask),
         "88": _size(touch.bid_size),

@@ -7,7 +7,7 @@ the other, as at ForecastEx, where two buyers meet.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import erf, floor, log, sqrt
 
@@ -21,6 +21,8 @@ from horizon.simulation.prices import TRADING_SECONDS_PER_YEAR, PricePath, annua
 
 REFRESH = NANOSECONDS // 2
 """Snapshots are renewed twice a second; orders are matched against what a snapshot would show."""
+_BEFORE, _AFTER = 11 * 1800 * NANOSECONDS, 8 * 1800 * NANOSECONDS
+"""From 4:00 to the opening at 9:30, and until 20:00."""
 LOWEST_EVENT_BID, PAIR_PRICE = 0.02, 1.01
 
 
@@ -58,7 +60,9 @@ class Tape:
         index: PricePath,
         seed: int,
         volatility: float | None,
+        extended_hours: bool = False,
     ) -> None:
+        self._extended = tuple(_around(index.sessions)) if extended_hours else ()
         self._paths = paths
         self._catalogue = catalogue
         self._product = product
@@ -81,13 +85,32 @@ class Tape:
         """The regular hours of the stocks."""
         return self._index.sessions
 
+    @property
+    def all_sessions(self) -> tuple[TradingSession, ...]:
+        """With the hours before and after, where there are any."""
+        return (*self.sessions, *self._extended)
+
+    def extended(self, session: TradingSession) -> tuple[int, int]:
+        """When trading begins and ends on the day of a regular session."""
+        before = [s.opens for s in self._extended if s.closes == session.opens]
+        after = [s.closes for s in self._extended if s.opens == session.closes]
+        return (before or [session.opens])[0], (after or [session.closes])[0]
+
     def session_at(self, now: int) -> TradingSession | None:
+        """The regular session of the moment."""
         return next((s for s in self.sessions if s.opens <= now < s.closes), None)
 
-    def is_open(self, contract: Contract, now: int) -> bool:
+    def is_trading(self, now: int) -> bool:
+        """Whether stocks trade, in regular hours or around them."""
+        return any(s.opens <= now < s.closes for s in self.all_sessions)
+
+    def is_open(self, contract: Contract, now: int, *, outside: bool = False) -> bool:
+        """Whether a contract trades; with `outside` the hours before and after the regular ones count."""
         if contract.is_event:
             return now < self._product.release
-        return contract.never_closes or self.session_at(now) is not None
+        if contract.never_closes:
+            return True
+        return self.is_trading(now) if outside else self.session_at(now) is not None
 
     def path(self, conid: int) -> PricePath | None:
         return self._paths.get(conid)
@@ -120,7 +143,7 @@ class Tape:
         scale = INDEX_PER_SHARE if contract.sec_type == "FUT" else 1.0
         bid = round(floor(round(point.price * scale / step, 6)) * step, digits)
         sizes = random.Random(f"{self._seed}:{contract.conid}:{now // NANOSECONDS}")
-        is_open, unit = self.is_open(contract, now), 100_000 if contract.sec_type == "CASH" else 100
+        is_open, unit = self.is_open(contract, now, outside=True), 100_000 if contract.sec_type == "CASH" else 100
         return Touch(
             time=now,
             bid=bid if is_open else None,
@@ -168,6 +191,14 @@ class Tape:
     def _trading_seconds_left(self, now: int) -> float:
         left = sum(max(s.closes - max(s.opens, now), 0) for s in self.sessions)
         return left / NANOSECONDS
+
+
+def _around(sessions: Sequence[TradingSession]) -> Iterator[TradingSession]:
+    """The hours before and after each regular session, as far as there is room for them."""
+    for number, session in enumerate(sessions):
+        earliest = sessions[number - 1].closes + _AFTER if number else 0
+        yield TradingSession(opens=max(session.opens - _BEFORE, earliest), closes=session.opens, regular=False)
+        yield TradingSession(opens=session.closes, closes=session.closes + _AFTER, regular=False)
 
 
 def _event_bid(value: float, margin: float) -> float | None:
