@@ -39,7 +39,7 @@ from horizon.orders.effects import Cancel, Effect, Find, Replace, Send
 from horizon.orders.execution import Executor
 from horizon.orders.moment import Books, Moment
 from horizon.orders.recovery import Recovered, recover
-from horizon.ports import Journal, PreviewsOrders, Venue, VenueEvent
+from horizon.ports import AsksQuestions, Journal, PreviewsOrders, Venue, VenueEvent
 
 _logger = logging.getLogger(__name__)
 _KEPT_FILLS = 1_000
@@ -260,6 +260,9 @@ class OrderService:
     def halt(self, reason: str) -> None:
         """Refuse every new order from now on, and cancel what works; protective orders stay."""
         self._kill_switch.pull(reason)
+        if isinstance(self._venue, AsksQuestions):
+            # a question that is open holds back every cancel: it is answered no at once
+            self._in_background(self._venue.refuse_open_prompt())
         working = [order for order in self._desk.open_orders() if not order.request.protective]
         if working:
             self._in_background(self.cancel(working))

@@ -1,5 +1,6 @@
 """Every kind of order against the embedded gateway: taken, echoed, found again, filled or cancelled."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -14,7 +15,7 @@ from exchanges.ibkr.confirmations import OptIn, Policy
 from exchanges.ibkr.session import Session
 from exchanges.ibkr.simulator import Simulator
 from exchanges.ibkr.venue import IbkrVenue
-from horizon.errors import InvalidOrder, Refused
+from horizon.errors import ConfirmationRefused, InvalidOrder, Refused
 from horizon.guards.prices import with_size
 from horizon.model import (
     ZERO,
@@ -364,3 +365,33 @@ async def test_an_order_for_money_goes_through_every_check_and_is_settled(tmp_pa
             assert order.status is OrderStatus.FILLED
             assert order.request.size_is_estimated
             assert ZERO < order.booked == order.filled <= order.request.size
+
+
+async def test_pulling_the_kill_switch_answers_the_open_question_no_and_cancels_at_once(tmp_path: Path):
+    clock = ScriptedClock(START)
+    asked = asyncio.Event()
+
+    async def decide(prompt: Prompt) -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return True
+
+    async with clock.running(), Simulator(clock=clock, plain_http=True) as gateway:
+        connect: dict[str, Any] = {"api_url": gateway.base_url, "account_id": gateway.accounts[0], "clock": clock}
+        async with InteractiveBrokers(**connect, decide=decide, journal=tmp_path / "orders.sqlite") as ib:
+            spy = await ib.market("SPY")
+            bid = (await ib.quote(spy)).bid
+            assert bid is not None
+            price = spy.price_grid.nearest(Decimal(str(bid)) * Decimal("0.98"))
+            entry: dict[str, Any] = {"market_id": spy.market_id, "order_side": OrderSide.BUY, "size": 1}
+            resting = await ib.submit(OrderRequest(**entry, price=price))
+            asking = asyncio.create_task(ib.submit(OrderRequest(**{**entry, "size": 2}, order_type=OrderType.MARKET)))
+            await asked.wait()
+            before = clock.monotonic()
+            result = await ib.kill("enough")
+            assert clock.monotonic() - before < 15
+            with pytest.raises(ConfirmationRefused, match="trading was stopped"):
+                await asking
+            assert [order.client_order_id for order in result.orders if order.status is OrderStatus.CANCELED] == [
+                resting.client_order_id
+            ]
