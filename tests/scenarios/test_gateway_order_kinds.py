@@ -174,6 +174,14 @@ async def test_a_currency_conversion_leaves_money_and_no_position(plain_client: 
     assert 2000 < ledger.currencies["EUR"] < 2400
     assert abs(book.cash - Decimal(100_000 - 2402)) < 1
     assert abs(plain_client.gateway.state.value(ONE).equity - Decimal(99_998)) < 1
+    await plain_client.get(f"/portfolio/{ONE}/ledger")
+    by_currency = await plain_client.get(f"/portfolio/{ONE}/ledger")
+    euros = by_currency["EUR"]
+    assert (euros["cashbalance"], euros["stockmarketvalue"]) == (round(float(ledger.currencies["EUR"]), 2), 0.0)
+    total = by_currency["USD"]["cashbalance"] + euros["cashbalance"] * euros["exchangerate"]
+    assert abs(by_currency["BASE"]["cashbalance"] - total) < 0.02
+    summary = await plain_client.get(f"/iserver/account/{ONE}/summary")
+    assert [row["currency"] for row in summary["cashBalances"]] == ["USD", "EUR"]
 
 
 async def test_a_future_costs_only_its_commission_until_it_is_closed(plain_client: Any) -> None:

@@ -82,8 +82,8 @@ def switch(state: State, call: Call) -> object:
 
 
 def summary(state: State, call: Call) -> object:
-    value = state.value(call.path["account"])
-    cash, margin = float(value.cash), float(value.margin)
+    value, owned = state.value(call.path["account"]), state.accounts[call.path["account"]].ledger
+    margin, balances = float(value.margin), {"USD": owned.cash, **owned.currencies}
     equity, available = float(round(value.equity)), float(round(value.available))
     return {
         "accountType": "",
@@ -102,7 +102,10 @@ def summary(state: State, call: Call) -> object:
         "regTMargin": margin,
         "initialMargin": margin,
         "maintenanceMargin": margin,
-        "cashBalances": [{"currency": "USD", "balance": cash, "settledCash": cash}],
+        "cashBalances": [
+            {"currency": currency, "balance": float(amount), "settledCash": float(amount)}
+            for currency, amount in balances.items()
+        ],
     }
 
 

@@ -328,7 +328,7 @@ class Desk:
         self._end_unanswered(now)
         self._end_days(now)
         open_orders = [self._orders[int(o.client_order_id)] for o in self._engine.open_orders()]
-        today = f"{to_datetime(now):%Y%m%d}"
+        today = f"{to_datetime(now).astimezone(EASTERN):%Y%m%d}"
         for order in open_orders:
             if order.cancel_due is not None and now >= order.cancel_due and not order.ignores_cancels:
                 self._book(self._engine.cancel(order.key, now))

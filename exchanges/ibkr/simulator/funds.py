@@ -11,7 +11,6 @@ from exchanges.ibkr.simulator.tickets import Ticket, business_error
 from exchanges.ibkr.simulator.valuation import margin_share
 
 _CENTS = Decimal("0.01")
-_UNITS = {"STK": "Shares", "CASH": "EUR", "CRYPTO": "BTC"}
 
 
 def refuse_without_funds(
@@ -57,7 +56,7 @@ def preview(state: State, account: str, ticket: Ticket, warning: str | None) -> 
     amount = _price(state, ticket) * ticket.quantity * contract.factor
     commission = state.desk.commission(contract, ticket.side, ticket.quantity, amount)
     margin = _margin(state, account, ticket)
-    unit = _UNITS.get(contract.sec_type, "Contracts")
+    unit = {"STK": "Shares", "CASH": contract.symbol, "CRYPTO": contract.symbol}.get(contract.sec_type, "Contracts")
     total = amount + commission if ticket.side == "BUY" else amount - commission
     held = state.accounts[account].ledger.position(ticket.conid)
     return {

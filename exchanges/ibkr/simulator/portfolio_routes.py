@@ -236,8 +236,19 @@ def ledger(state: State, call: Call) -> object:
     account = state.known_account(call.path["account"])
     if state.session.brokerage.is_cold(f"ledger {account}"):
         return {}
-    value = state.value(account)
-    return {currency: _ledger_row(state, account, value, currency) for currency in ("USD", _BASE)}
+    value, owned = state.value(account), state.accounts[account].ledger
+    rows = {currency: _ledger_row(state, account, value, currency) for currency in ("USD", _BASE)}
+    rows["USD"] |= {"settledcash": round(float(owned.cash), 2), "cashbalance": round(float(owned.cash), 2)}
+    for currency, amount in owned.currencies.items():
+        rows[currency] = _currency_row(rows["USD"], currency, float(amount), float(state.rate(currency)))
+    return rows
+
+
+def _currency_row(usd: dict[str, object], currency: str, amount: float, rate: float) -> dict[str, object]:
+    """The row of money in another currency: everything else is held in dollars."""
+    nothing = {name: 0.0 for name, value in usd.items() if isinstance(value, float)}
+    money = dict.fromkeys(("settledcash", "cashbalance", "netliquidationvalue"), round(amount, 2))
+    return usd | nothing | money | {"exchangerate": rate, "currency": currency, "secondkey": currency}
 
 
 def _ledger_row(state: State, account: str, value: Valuation, currency: str) -> dict[str, object]:

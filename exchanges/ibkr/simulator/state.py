@@ -132,12 +132,13 @@ class State:
 
     def _converted(self, ledger: Ledger) -> Decimal:
         """What the account's other currencies are worth in dollars."""
-        worth = Decimal(0)
-        for currency, amount in ledger.currencies.items():
-            pair = next(c for c in self.catalogue if (c.symbol, c.sec_type) == (currency, "CASH"))
-            touch = self.touch(pair.conid)
-            worth += amount * Decimal(str(touch.mark if touch and touch.mark is not None else 0))
-        return worth
+        return sum((amount * self.rate(name) for name, amount in ledger.currencies.items()), Decimal(0))
+
+    def rate(self, currency: str) -> Decimal:
+        """Dollars for one unit of another currency."""
+        pair = next(c for c in self.catalogue if (c.symbol, c.sec_type) == (currency, "CASH"))
+        touch = self.touch(pair.conid)
+        return Decimal(str(touch.mark if touch and touch.mark is not None else 0))
 
     def expire(self) -> None:
         """Whatever proves the sign-in is good no longer."""
