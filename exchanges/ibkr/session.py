@@ -14,12 +14,13 @@ from typing import Final
 
 import msgspec
 
+from exchanges.ibkr.brokerage_status import SHORT_TIMEOUT
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import Region
 from exchanges.ibkr.session_accounts import LoginAccount, ask_accounts, is_live, selected_in
 from exchanges.ibkr.session_note import SessionNotes
-from exchanges.ibkr.session_repair import SHORT_TIMEOUT, SHORTEST_PAUSE, Hook, Repair
+from exchanges.ibkr.session_repair import SHORTEST_PAUSE, Hook, Repair
 from exchanges.ibkr.session_report import SessionStatus
 from exchanges.ibkr.session_table import Compete, Doubt, Seen
 from exchanges.ibkr.session_teller import VAGUE, PutState, Teller
@@ -163,7 +164,7 @@ class Session:
             state=self.state,
             accounts=self.accounts,
             selected_account=self.selected_account,
-            server=self._repair.server,
+            server=self._repair.status.server,
             competing=self._teller.is_competing,
             compete=self._compete,
             keep_alive_age=self.keep_alive_age,
@@ -263,7 +264,7 @@ class Session:
         if not path.startswith("/iserver/"):
             return self._client.signed_out(text)
         try:
-            seen, down, _ = await self._repair.ask_status()
+            seen, down, _ = await self._repair.status.ask()
         except SessionError as error:
             return error
         except HorizonError:
@@ -435,7 +436,7 @@ class Session:
         self.session_token = answer.session or self.session_token
         # `hmds: no bridge` beside it is normal and means nothing.
         status = answer.iserver.authStatus if answer.iserver is not None else None
-        return (Seen.ESTABLISHED, None) if status is None else self._repair.read_status(status)
+        return (Seen.ESTABLISHED, None) if status is None else self._repair.status.read(status)
 
 
 class _Defect(HorizonError):

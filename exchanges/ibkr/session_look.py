@@ -10,13 +10,14 @@ from typing import Final
 import msgspec
 
 from exchanges.ibkr.auth.protocol import CountsSignIns
+from exchanges.ibkr.brokerage_status import SHORT_TIMEOUT
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.rates import PENALTY_SECONDS
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import Region, ResetWindow
 from exchanges.ibkr.session_accounts import LoginAccount, ask_accounts, login_accounts
 from exchanges.ibkr.session_note import SessionNote
-from exchanges.ibkr.session_repair import SHORT_TIMEOUT, Repair
+from exchanges.ibkr.session_repair import Repair
 from exchanges.ibkr.session_report import SessionStatus
 from exchanges.ibkr.session_table import Seen
 from exchanges.ibkr.session_teller import Teller
@@ -131,7 +132,7 @@ class _Looker:
         """Ask the venue, and tell what it says as the session itself would."""
         error: HorizonError | None = None
         try:
-            self._seen, error, _ = await self._repair.ask_status()
+            self._seen, error, _ = await self._repair.status.ask()
             self._competing = self._seen is Seen.COMPETING
             await self._tickle()
             if self._seen is Seen.ESTABLISHED:
@@ -167,7 +168,7 @@ class _Looker:
                 state=self._teller.state,
                 accounts=self._accounts,
                 selected_account=None if self._brokerage is None else self._brokerage.selectedAccount,
-                server=self._repair.server,
+                server=self._repair.status.server,
                 competing=bool(self._competing),
                 compete="never",
                 keep_alive_age=kept,

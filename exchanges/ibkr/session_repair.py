@@ -4,7 +4,6 @@ A session that was lost is brought back whole before it is told to be ready: acc
 that registered in `on_established` (orders, fills, positions, streams).
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from random import Random
@@ -14,6 +13,7 @@ import msgspec
 
 from exchanges.ibkr.attempts import Attempts
 from exchanges.ibkr.auth.protocol import ChecksIp
+from exchanges.ibkr.brokerage_status import SHORT_TIMEOUT, BrokerageStatus
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.session_accounts import Login, read_login
@@ -35,7 +35,6 @@ from horizon.errors import (
 from horizon.model import NoticeLevel
 from horizon.net.rates import Priority
 
-SHORT_TIMEOUT: Final = 10.0
 BETWEEN_ATTEMPTS: Final = 1.5
 SHORTEST_PAUSE: Final = 5.0
 """Seconds between two attempts to restore a session, however often calls find it down."""
@@ -46,8 +45,6 @@ _MOST_STEPS: Final = 40
 """A walk through the table ends long before."""
 _PATIENCE: Final = 6
 """How often in a row a sign-in is found to be gone, in a reset, before one of the few there are is spent on it."""
-WITHOUT_RESETS: Final = "Simulated"
-"""So calls itself a gateway that has no downtimes, whatever the hour."""
 _NOT_ACTIVE: Final = "39687"
 _LOST: Final = frozenset({Seen.COMPETING, Seen.NOT_ESTABLISHED, Seen.NOT_CONNECTED})
 """After these, the brokerage session is no longer ours."""
@@ -82,7 +79,6 @@ class Repair:
         self._exchange = exchange
         self._compete: Compete = compete
         self._suppress = suppress
-        self._asking = asyncio.Lock()
         self._openings = Attempts(clock, chance, first=SHORTEST_PAUSE, most=300.0, calm=DOUBT_SECONDS)
         self._takeovers = Attempts(clock, chance, first=60.0, most=900.0, calm=3600.0)
         self._renewals = Attempts(clock, chance, first=300.0, most=1800.0, calm=3600.0)
@@ -105,7 +101,7 @@ class Repair:
         self.retry: float | None = None
         """When (monotonic) the next step may be taken that was put off."""
         self.login = Login()
-        self.server: str | None = None
+        self.status = BrokerageStatus(client, resets)
 
     def forget(self) -> None:
         """The session is opened, or closed, by whoever owns it."""
@@ -200,46 +196,6 @@ class Repair:
             NoticeLevel.WARNING, f"the session is open again, but not everything could be restored: {text}"
         )
 
-    async def ask_status(self) -> tuple[Seen, SessionError | None, AuthStatus]:
-        """The venue's status, and what it means."""
-        async with self._asking:
-            status = await self._client.post(
-                "/iserver/auth/status", AuthStatus, priority=Priority.KEEPALIVE, timeout=SHORT_TIMEOUT
-            )
-        return (*self.read_status(status), status)
-
-    def read_status(self, status: AuthStatus) -> tuple[Seen, SessionError | None]:
-        """What a status says, and what keeps orders from being sent by it."""
-        if status.serverInfo is not None and status.serverInfo.serverName:
-            self.server = status.serverInfo.serverName
-            self._resets.keeps_resets = self.server != WITHOUT_RESETS
-        said = status.fail or status.message
-        because = f" (it says: {said})" if said else ""
-        if status.competing:
-            return Seen.COMPETING, Competing(
-                f"another program of the same user holds the brokerage session{because}: close it (TWS, the mobile "
-                f'app, another gateway), or open with compete="once" or "always" to take the session away from it'
-            )
-        # A build of 2023 does not say established: there, authenticated counts.
-        established = status.authenticated if status.established is None else status.established
-        missing = [
-            name
-            for name, holds in (
-                ("authenticated", status.authenticated),
-                ("connected", status.connected),
-                ("established", established),
-            )
-            if not holds
-        ]
-        if not missing:
-            return Seen.ESTABLISHED, None
-        seen = Seen.NOT_ESTABLISHED if status.authenticated or status.connected else Seen.NOT_CONNECTED
-        lasting = f"; if that lasts, sign in again at {self._client.base_url}"
-        return seen, BrokerageSessionDown(
-            f"the brokerage session is not {' and not '.join(missing)}{because}: it is opened again by itself"
-            f"{lasting if self._client.auth.person_signs_in else ''}"
-        )
-
     def seen_in(self, error: HorizonError) -> Seen:
         """What an error means as an observation."""
         if _NOT_ACTIVE in str(error):
@@ -281,7 +237,7 @@ class Repair:
 
     async def _asked(self) -> tuple[Seen, HorizonError | None, bool]:
         try:
-            seen, error, status = await self.ask_status()
+            seen, error, status = await self.status.ask()
         except HorizonError as failed:
             return self.seen_in(failed), failed, False
         return seen, error, bool(status.authenticated or status.connected)
@@ -319,7 +275,7 @@ class Repair:
                 f"{remedy if self.opening else 'it is tried again by itself'}"
             )
         # Some builds say established here before it is so: only the status is believed.
-        return self.read_status(status) if status.competing else (Seen.NOTHING_YET, None)
+        return self.status.read(status) if status.competing else (Seen.NOTHING_YET, None)
 
     async def _renew(self, seen: Seen, error: HorizonError | None) -> tuple[Seen, HorizonError | None, bool]:
         """Have the token renewed. The last says whether there is a newer one."""

@@ -17,6 +17,7 @@ from exchanges.ibkr.simulator import Simulator
 from exchanges.ibkr.simulator.tickets import Ticket
 from horizon.clock import NANOSECONDS, to_nanoseconds
 from horizon.engine.run import run_async
+from horizon.errors import NeedsLogin
 from horizon.model import (
     Fill,
     Market,
@@ -29,6 +30,7 @@ from horizon.model import (
     SessionTier,
     TimeInForce,
 )
+from horizon.simulation.faults import Fault
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Context, Strategy
 
@@ -202,6 +204,24 @@ class Watcher(Strategy):
 
     def on_session(self, ctx: Context, session: SessionState) -> None:
         self.states.append(session)
+
+
+@pytest.mark.parametrize("falls_silent", [False, True])
+async def test_calls_that_meet_a_401_together_share_the_question_why(
+    start: Callable[..., Any], falls_silent: bool
+) -> None:
+    desk = await start()
+    spy = await desk.ib.market("SPY")
+    desk.gateway.log_out()
+    if falls_silent:
+        desk.gateway.faults.add(Fault(match="POST /v1/api/iserver/auth/status", action="silence", times=99))
+    asked, began = desk.asked("/iserver/auth/status"), desk.clock.monotonic()
+    calls = (desk.ib.market_data.read([spy.instrument()]) for _ in range(20))
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(error) for error in errors} == {NeedsLogin}
+    # They are admitted over two seconds, so a few questions are asked anew.
+    assert desk.asked("/iserver/auth/status") - asked <= 10
+    assert desk.clock.monotonic() - began < 30
 
 
 async def test_a_sign_in_that_is_due_reaches_the_strategy_with_what_to_do(start: Callable[..., Any]) -> None:

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exchanges.ibkr.brokerage_status import WITHOUT_RESETS
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.resets import REGIONS, RULES, Region, ResetKind, next_reset, region_of, window_at, windows_around
-from exchanges.ibkr.session_repair import WITHOUT_RESETS
 from exchanges.ibkr.simulator.resets import WINDOWS, ZONES, Window
 from exchanges.ibkr.simulator.session import WITHOUT_RESETS as SIMULATED_WITHOUT_RESETS
 from horizon.clock import NANOSECONDS, to_datetime, to_nanoseconds
