@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchanges.ibkr.mapping import portfolio
 from exchanges.ibkr.mapping.contracts import ContractFacts
 from exchanges.ibkr.mapping.trades import fill as map_fill
 from exchanges.ibkr.venue import IbkrVenue
+from exchanges.ibkr.wire.accounts import PortfolioAccount
+from exchanges.ibkr.wire.portfolio import SummaryValue
 from exchanges.ibkr.wire.trades import TradeRow
 from horizon.errors import ConfigurationError, VenueUnavailable, WireError
 from horizon.model import AccountId, FillKind, MarketId, MarketKind, OrderSide, Side
@@ -229,6 +232,29 @@ async def test_a_cold_ledger_is_asked_again_and_not_an_empty_account(venue: Ibkr
 async def test_accounts_say_whether_they_are_live(venue: IbkrVenue):
     (account,) = await venue.accounts()
     assert (account.account_id, account.is_live, account.currency) == (ACCOUNT, False, "USD")
+
+
+@pytest.mark.parametrize(
+    ("account_id", "words", "told", "retirement", "master"),
+    [
+        ("U1234567", {"type": "INDIVIDUAL"}, None, False, False),
+        ("U1234567", {"type": "IRA-ROTH"}, None, True, False),
+        ("U1234567", {"acctCustType": "Traditional IRA"}, None, True, False),
+        ("U1234567", {}, "IRA ROTH NEW", True, False),
+        ("U1234567", {"type": "ADMIRAL", "acctCustType": "SEPARATE"}, "INDIVIDUAL", False, False),
+        ("F1234567", {}, None, False, True),
+        ("DF1234567", {}, None, False, True),
+        ("I1234567", {}, None, False, True),
+        ("DU1234567", {}, None, False, False),
+    ],
+)
+def test_retirement_and_master_accounts_are_told_apart(
+    account_id: str, words: dict[str, str], told: str | None, retirement: bool, master: bool
+):
+    row = PortfolioAccount(accountId=account_id, **words)
+    summary = {} if told is None else {"accounttype": SummaryValue(value=told)}
+    account = portfolio.account(AccountId(account_id), row, exchange="ibkr", is_live=None, summary=summary)
+    assert (account.is_retirement, account.is_master) == (retirement, master)
 
 
 async def test_an_account_of_somebody_else_is_named_with_ours(venue: IbkrVenue, host: Any):
