@@ -5,7 +5,7 @@
 events in the same order give the same effects, which is what replay checks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any
 
@@ -97,6 +97,7 @@ class Core:
         self._again = again
         self._guards, self._kill_switch = with_kill_switch(guards)
         self._state = StateKeeper(strategy)
+        self._keeps_state = self._state.used
         self._state_touched = False
         """The state may have changed since it was looked at last."""
         self._desks: dict[str, Desk] = {}
@@ -152,16 +153,22 @@ class Core:
 
     def take_records(self) -> list[JournalRecord]:
         """What must be durable before the effects are carried out: the state belongs to it if it changed."""
+        taken = self._desk_records()
+        if self._state_touched or (taken and self._keeps_state):
+            self._save_state({record.exchange for record in taken})
+            taken += self._desk_records()
+        return taken
+
+    def _desk_records(self) -> list[JournalRecord]:
         taken: list[JournalRecord] = []
-        if self._state_touched or (self._state.used and any(desk.records for desk in self._desks.values())):
-            self._save_state()
         for desk in self._desks.values():
             if desk.records:
                 taken += desk.records
                 desk.records = []
         return taken
 
-    def _save_state(self) -> None:
+    def _save_state(self, with_orders: Set[str]) -> None:
+        """Into the journals of the exchanges `with_orders` that it caused; without any, into the first."""
         self._state_touched = False
         try:
             payload = self._state.changes()
@@ -169,9 +176,8 @@ class Core:
             self._fail(error)
             return
         if payload is not None:
-            # with the orders it caused; without any, in the first journal
-            for desk in [each for each in self._desks.values() if each.records] or list(self._desks.values())[:1]:
-                desk.note(RecordKind.STATE, self._state.name, payload, self.now)
+            for name in with_orders or list(self._desks)[:1]:
+                self._desks[name].note(RecordKind.STATE, self._state.name, payload, self.now)
 
     # -- what strategy, guards and shells ask --------------------------------------------------------------------
 
@@ -528,7 +534,7 @@ class Core:
 
     def _run(self, callback: Callable[..., None], *values: object) -> None:
         # a strategy may have kept its state from an earlier callback: between two quotes it is looked at anyway
-        self._state_touched = self._state.used
+        self._state_touched = self._keeps_state
         try:
             callback(self._context, *values)
         except Exception as error:
