@@ -23,7 +23,8 @@ class Caretaker:
     async def tell(self, alert: Alert, clock: Clock) -> None:
         self.alerts.append(alert)
         is_coming = self._coming is not None and not self._coming.done()
-        if alert.kind == "session" and not is_coming and not self._gateway.state.session.logged_in:
+        is_missing = self._gateway.access.has_pages and not self._gateway.state.session.logged_in
+        if alert.kind == "session" and is_missing and not is_coming:
             self._coming = asyncio.create_task(self.sign_in(clock), name="caretaker")
 
     async def sign_in(self, clock: Clock) -> None:
