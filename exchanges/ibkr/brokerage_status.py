@@ -1,13 +1,13 @@
 """How the brokerage session stands, as the venue says it, and what that means."""
 
-import asyncio
 from typing import Final
 
 from exchanges.ibkr.client import Client
 from exchanges.ibkr.reset_watch import ResetWatch
 from exchanges.ibkr.session_table import Seen
+from exchanges.ibkr.shared_reads import SharedReads
 from exchanges.ibkr.wire.session import AuthStatus
-from horizon.errors import BrokerageSessionDown, Competing, HorizonError, SessionError
+from horizon.errors import BrokerageSessionDown, Competing, SessionError
 from horizon.net.rates import Priority
 
 SHORT_TIMEOUT: Final = 10.0
@@ -21,9 +21,7 @@ class BrokerageStatus:
     def __init__(self, client: Client, resets: ResetWatch) -> None:
         self._client = client
         self._resets = resets
-        self._one_at_a_time = asyncio.Lock()
-        self._asked = 0
-        self._answer: AuthStatus | HorizonError | None = None
+        self._asked = SharedReads(self._ask_at)
         self.server: str | None = None
 
     async def ask(self) -> tuple[Seen, SessionError | None, AuthStatus]:
@@ -31,23 +29,11 @@ class BrokerageStatus:
 
         Many calls can find the session down at once: those that wait share the next answer, or the next failure.
         """
-        before = self._asked
-        async with self._one_at_a_time:
-            if self._asked == before or self._answer is None:
-                self._asked, self._answer = self._asked + 1, None
-                self._answer = await self._asked_now()
-            answer = self._answer
-        if isinstance(answer, HorizonError):
-            raise answer.with_traceback(None)
-        return (*self.read(answer), answer)
+        status = await self._asked.fresh("/iserver/auth/status")
+        return (*self.read(status), status)
 
-    async def _asked_now(self) -> AuthStatus | HorizonError:
-        try:
-            return await self._client.post(
-                "/iserver/auth/status", AuthStatus, priority=Priority.KEEPALIVE, timeout=SHORT_TIMEOUT
-            )
-        except HorizonError as error:
-            return error
+    async def _ask_at(self, path: str) -> AuthStatus:
+        return await self._client.post(path, AuthStatus, priority=Priority.KEEPALIVE, timeout=SHORT_TIMEOUT)
 
     def read(self, status: AuthStatus) -> tuple[Seen, SessionError | None]:
         """What a status says, and what keeps orders from being sent by it."""
