@@ -13,14 +13,17 @@ from horizon.model import (
     AccountId,
     Availability,
     Bar,
+    CancelAsked,
     ClientOrderId,
     CoreEvent,
     ExecutionId,
     Fill,
     Instrument,
+    KillSwitched,
     MarketId,
     OrderReport,
     OrderRequest,
+    OrdersAsked,
     OrderSide,
     OrderStatus,
     OrderType,
@@ -72,7 +75,6 @@ fills = st.builds(
     receive_time=times,
 )
 timers = st.builds(TimerFired, name=texts, time=times)
-events: st.SearchStrategy[CoreEvent] = st.one_of(quotes, quotes, trades, bars, reports, fills, timers)
 requests = st.builds(
     OrderRequest,
     market_id=st.just(MarketId("1")),
@@ -86,6 +88,13 @@ requests = st.builds(
     parent=st.none() | texts.map(ClientOrderId),
     outside_rth=st.booleans(),
 )
+
+asked = st.one_of(
+    st.builds(OrdersAsked, time=times, exchange=texts, requests=st.lists(requests, max_size=2).map(tuple)),
+    st.builds(CancelAsked, time=times, exchange=texts, client_order_ids=st.lists(texts.map(ClientOrderId)).map(tuple)),
+    st.builds(KillSwitched, time=times, exchange=texts, pulled=st.booleans(), reason=texts),
+)
+events: st.SearchStrategy[CoreEvent] = st.one_of(quotes, quotes, trades, bars, reports, fills, timers, asked)
 
 
 def bits(value: object) -> object:
@@ -124,3 +133,21 @@ def test_requests_round_trip_exactly(sent: list[OrderRequest], flush_after: int)
                     recorder.flush()
         back = list(RecordingReader(directory).requests())
     assert [fields(request) for request in back] == [fields(request) for request in sent]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    given=st.lists(st.tuples(quotes, st.lists(st.floats(width=64) | amounts, max_size=3)), max_size=15),
+    part_rows=st.integers(1, 8),
+)
+def test_metrics_round_trip_exactly_with_their_event(
+    given: list[tuple[Quote, list[float | Decimal]]], part_rows: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        with Recorder(Path(directory), markets=[], part_rows=part_rows) as recorder:
+            for quote, figures in given:
+                recorder.record(quote)
+                for figure in figures:
+                    recorder.record_metric(quote.receive_time, "figure", figure)
+        back = [(metric.seq, bits(metric.value)) for metric in RecordingReader(directory).metrics()]
+    assert back == [(seq, bits(figure)) for seq, (_, figures) in enumerate(given) for figure in figures]
