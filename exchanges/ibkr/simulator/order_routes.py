@@ -170,6 +170,8 @@ def what_if(state: State, call: Call) -> object:
     account = state.known_account(call.path["account"])
     tickets = [read_ticket(raw) for raw in tickets_in(call.json())]
     checked = check_all(state, account, tickets)
+    if not checked.tickets:
+        raise business_error(next(iter(checked.refused.values())))
     asked = _unsuppressed(state, account, checked.tickets)
     shown = preview(state, account, checked.tickets[0], asked[0].text if asked else None)
     if not state.habits.warns_in_what_if:
