@@ -46,6 +46,13 @@ def connection(
 
     Raises ConfigurationError for what can't work.
     """
+    if auth is not None and not hasattr(auth, "person_signs_in"):
+        raise ConfigurationError(
+            f"expected auth= to be OAuth2(...), OAuth1(...), Bearer(...) or LocalGateway(), found "
+            f"{type(auth).__name__}: a token that is there already is given as Bearer(token)"
+        )
+    if isinstance(hosts, str):
+        raise ConfigurationError(f"expected hosts= to be several addresses, found {hosts!r}: write hosts=[{hosts!r}]")
     url = usual_url(auth) if api_url is None else api_url
     chosen = _auth(url, auth, access_token)
     return Client(

@@ -11,6 +11,7 @@ import pytest
 from exchanges.ibkr.auth import Auth, Bearer, LocalGateway
 from exchanges.ibkr.auth.bearer import ASK_SECONDS
 from exchanges.ibkr.client import Client
+from exchanges.ibkr.connection import connection
 from horizon.clock import NANOSECONDS
 from horizon.errors import ConfigurationError, HorizonError, NeedsLogin, TokenExpired, VenueUnavailable
 from horizon.net.answer import Response
@@ -218,3 +219,17 @@ async def test_a_placeholder_for_the_gateway_on_this_machine_is_accepted_and_nev
 def test_no_token_is_sent_without_tls_to_another_host_of_the_login(host: str) -> None:
     with pytest.raises(ConfigurationError, match="expected"):
         Client("https://api.example.com/v1/api", clock=ScriptedClock(0), auth=Bearer("eyJ"), hosts=[host])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"auth": TOKEN}, r"found str: .* Bearer\(token\)"),
+        ({"auth": Bearer(TOKEN), "hosts": "1.api.ibkr.com"}, r"write hosts=\['1.api.ibkr.com'\]"),
+        ({"auth": Bearer(TOKEN), "access_token": TOKEN}, "found both"),
+    ],
+)
+def test_what_is_no_way_of_signing_in_is_one_sentence(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        connection(None, ScriptedClock(0), shared=False, **wrong)
+    assert TOKEN not in str(caught.value)
