@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -165,4 +165,6 @@ class Orders(RuleBasedStateMachine):
 
 
 TestGatewayOrders = Orders.TestCase
-TestGatewayOrders.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestGatewayOrders.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exchanges.ibkr.simulator import Habits, Simulator
@@ -60,7 +60,7 @@ def answered(handle: Any, state: Any, asked: Call) -> Any:
         return refusal.body
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(anything, min_size=1, max_size=3), st.booleans())
 def test_any_ticket_is_taken_asked_about_or_refused(orders: list[Any], late: bool) -> None:
     habits = Habits(acknowledges_after=1.0 if late else 0.0)
