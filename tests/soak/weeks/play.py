@@ -135,6 +135,8 @@ def _lost_orders(gateway: Simulator, result: RunResult, held: dict[int, Any]) ->
         found.append(f"positions {held} at the gateway, {result.positions} in the run")
     if not executions:
         found.append("nothing was traded")
+    if not result.reason.endswith("have passed"):
+        found.append(f"the run ended early: {result.reason}")
     found += [f"order {order.client_order_id} was left {order.status}" for order in result.working]
     return found
 
