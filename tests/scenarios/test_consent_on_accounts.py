@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from exchanges import InteractiveBrokers
+from exchanges.ibkr.simulator import Simulator
 from horizon.cli.consent import Limits, agreed_account
+from horizon.cli.market_day import OPENING
 from horizon.engine.run import run_async
 from horizon.errors import ConfigurationError, InvalidOrder
 from horizon.exchange import Exchange
@@ -223,3 +226,33 @@ def test_limits_on_the_command_line_replace_the_default_and_real_money_needs_all
     everything = Limits(max_size="5", max_notional="6", max_position="7", max_daily_loss="8").guards(live=True)
     assert everything is not None
     assert {guard.name for guard in everything} >= {"max_size", "max_notional", "max_position", "daily_loss"}
+
+
+# -- at a gateway ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_live_login_at_the_gateway_trades_with_consent_and_says_what_is_missing_without(tmp_path: Path) -> None:
+    async with (
+        ScriptedClock(OPENING).running() as clock,
+        Simulator(clock=clock, is_paper=False, pacing=False) as gateway,
+    ):
+        place: dict[str, Any] = {
+            "api_url": gateway.base_url,
+            "account_id": gateway.accounts[0],
+            "certificate": gateway.certificate,
+            "clock": clock,
+        }
+        async with InteractiveBrokers(**place, journal=tmp_path / "a.sqlite") as ib:
+            spy = await ib.market("SPY")
+            with pytest.raises(ConfigurationError, match="is a live account: no order is sent without consent"):
+                await ib.submit(one(spy))
+        async with InteractiveBrokers(**place, journal=tmp_path / "b.sqlite", live=True) as ib:
+            with pytest.raises(ConfigurationError, match="max_size, max_notional, max_position, daily_loss"):
+                await ib.submit(one(spy))
+        assert not [each for each in gateway.requests if each.method == "POST" and each.path.endswith("/orders")]
+        guards = limits(max_daily_loss=1_000)
+        async with InteractiveBrokers(**place, journal=tmp_path / "c.sqlite", live=True, guards=guards) as ib:
+            ask = (await ib.quote(spy)).ask
+            assert ask is not None
+            order = await ib.submit(one(spy, price=spy.price_grid.ceil(Decimal(str(ask)))))
+            assert (await ib.wait(order, lambda each: each.is_done, timeout=60)).status is OrderStatus.FILLED
