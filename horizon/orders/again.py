@@ -30,7 +30,7 @@ def why_not(order: Order, now: int, *, alone: bool, sent_twice: bool, burnt: boo
         return "orders are not sent again here"
     if order.venue_order_id is not None:
         return "the venue had taken it"
-    if sent_twice:
+    if sent_twice and not (burnt and policy is SendAgain.NEW_ID):
         return "it was sent twice already"
     if not alone:
         return "it was part of a group, or was sent by an earlier run"

@@ -28,9 +28,6 @@ class Changes:
     def asked(self, key: ClientOrderId) -> OrderRequest | None:
         return self._asked.get(key)
 
-    def in_doubt(self, key: ClientOrderId) -> bool:
-        return key in self._doubtful
-
     def forget(self, key: ClientOrderId) -> None:
         """The order is over."""
         self._asked.pop(key, None)

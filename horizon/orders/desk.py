@@ -141,10 +141,10 @@ class Desk:
     def change(self, client_order_id: ClientOrderId, request: OrderRequest, now: int) -> Order | None:
         """Ask the venue to change an order into `request`. The order keeps its state until the venue agrees.
 
-        None when the order is over or in doubt, or while another change of it is.
+        None when the order is over or in doubt, or while another change of it is on its way.
         """
         order = self._kept.get(client_order_id)
-        if order is None or order.is_done or order.is_in_doubt or self._changes.in_doubt(order.client_order_id):
+        if order is None or order.is_done or order.is_in_doubt or self._changes.asked(order.client_order_id):
             return None
         key = order.client_order_id
         request = replace(request, exchange=self.exchange, account_id=self.account_id, client_order_id=key)
@@ -197,14 +197,16 @@ class Desk:
             self._burnt.add(key)
         if report.refused_change and not known.is_in_doubt:
             self._cancels.discard(key)
+        asked = self._changes.asked(key)
         request, remark = self._changes.settle(known, report)
+        change_is_over = asked is not None and self._changes.asked(key) is None
         order = known if request is None else replace(known, request=request)
         changed = self._proven(apply_report(order, report, size=self._at_worst(order).request.size))
         if report.doubtful_change and changed.is_open:
             self._look_up(changed)
         if remark:
             self._tell(NoticeLevel.WARNING, f"order {key}: {remark}")
-        if changed == known:
+        if changed == known and not change_is_over:
             return None
         arrived = known.venue_order_id is None and changed.venue_order_id is not None
         self._record(report.time, RecordKind.ACKNOWLEDGEMENT if arrived else RecordKind.REPORT, report, changed)
@@ -261,15 +263,16 @@ class Desk:
             self._senders[key] = each.sender
             self._alone.discard(key)
             self._kept.executions(key).update({fill.execution_id: fill for fill in each.fills})
-            if each.cancel_asked and order.is_open:
+            if each.cancel_asked and (order.is_open or order.concluded):
                 self._cancels.add(key)
             if each.change is not None and order.is_open:
                 self._changes.ask(key, each.change)
                 self._changes.doubt(key)
+                self._doubt(order, order.status, now, change=True)
             for former in each.former_ids:
                 self._kept.rename(order, former)
             if order.status in (OrderStatus.PENDING, OrderStatus.CANCEL_PENDING):
-                order = self._doubt(order, now)
+                order = self._doubt(order, OrderStatus.UNKNOWN, now)
             self._kept.keep(order)
             if self._kept.is_live(key):
                 self._look_up(order, soon=True)
@@ -448,15 +451,16 @@ class Desk:
     def _tell(self, level: NoticeLevel, text: str) -> None:
         self.effects.append(Tell(exchange=self.exchange, account_id=self.account_id, level=level, text=text))
 
-    def _doubt(self, order: Order, now: int) -> Order:
-        """An order of which the venue's answer was never seen."""
+    def _doubt(self, order: Order, status: OrderStatus, now: int, *, change: bool = False) -> Order:
+        """An order, or its change, of which the venue's answer was never seen."""
         report = OrderReport(
             exchange=self.exchange,
             account_id=self.account_id,
             time=now,
-            status=OrderStatus.UNKNOWN,
+            status=status,
             client_order_id=order.client_order_id,
             reason="its sender ended before the venue's answer was seen",
+            doubtful_change=change,
         )
         doubtful = apply_report(order, report)
         self._record(now, RecordKind.REPORT, report, doubtful)
@@ -468,7 +472,9 @@ class Desk:
         """Keep a new state, and do what follows from it."""
         key = changed.client_order_id
         if self._kept.keep(changed):
-            self._cancels.discard(key)
+            if not changed.concluded:
+                # what is taken for lost may arrive yet, and its cancel is wanted then
+                self._cancels.discard(key)
             self._alone.discard(key)
             self._changes.forget(key)
             self._note_settled(key, now)
@@ -477,7 +483,7 @@ class Desk:
             self._tell(NoticeLevel.ERROR, f"{why}. Until then nothing new is sent in this market")
         if changed.status is OrderStatus.UNKNOWN and before.status is not OrderStatus.UNKNOWN:
             self._look_up(changed)
-        if before.is_in_doubt and key in self._cancels and _can_be_cancelled(changed):
+        if (before.is_in_doubt or before.concluded) and key in self._cancels and _can_be_cancelled(changed):
             return self._withdraw(changed, now)
         return changed
 

@@ -121,7 +121,8 @@ def _settled(
     # of an order for an amount of money, the size is an estimate at best
     if filled >= size and status is not _S.FILLED and order.request.cash_quantity is None:
         status = _S.FILLED
-    elif filled > 0 and status in (_S.WORKING, _S.PENDING, _S.UNKNOWN):
+    elif filled > 0 and (status is _S.WORKING or (status in IN_DOUBT and filled > order.filled)):
+        # what has filled before says nothing about an order of which something is in doubt now
         status = _S.PARTIALLY_FILLED
     changed = replace(order, status=status, filled=filled, booked=order.booked if booked is None else booked, **rest)
     if changed == order:

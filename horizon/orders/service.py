@@ -198,7 +198,10 @@ class OrderService:
         self._check(request, books, replaces=self.latest(order))
         if self._desk.change(order.client_order_id, request, self._clock.now()) is None:
             status = self.latest(order).status
-            raise InvalidOrder(f"order {order.client_order_id} can't be changed: it is {status}", rule="replace")
+            why = (
+                "another change of it is on its way" if status.is_open and not status.is_in_doubt else f"it is {status}"
+            )
+            raise InvalidOrder(f"order {order.client_order_id} can't be changed: {why}", rule="replace")
         await self._carry_out()
         return self.latest(order)
 
@@ -281,6 +284,8 @@ class OrderService:
         known = None if report.client_order_id is None else self._desk.order(report.client_order_id)
         if known is not None:
             self._unanswered.discard(known.client_order_id)
+        elif report.client_order_id is not None and report.status.is_open:
+            self._take_up_again(report.client_order_id)
         if self._desk.apply(report) is not None:
             self._claim_fills()
 
@@ -323,14 +328,17 @@ class OrderService:
         """Whether a fill belongs to an order that was settled before, which is then taken up again."""
         if fill.client_order_id is None:
             return False
-        earlier = self._recovered(also=[fill.client_order_id]).settled
-        self._desk.take_up(earlier, self._clock.now())
+        self._take_up_again(fill.client_order_id)
         return self._desk.knows(fill)
 
     def _claim_fills(self) -> None:
         for fill in [each for each in self._unclaimed if self._desk.knows(each)]:
             self._unclaimed.remove(fill)
             self._book(fill)
+
+    def _take_up_again(self, client_order_id: ClientOrderId) -> None:
+        """Know an order once more that was settled before this session: there is news of it after all."""
+        self._desk.take_up(self._recovered(also=[client_order_id]).settled, self._clock.now())
 
     # -- inside --------------------------------------------------------------------------------------------------
 
