@@ -98,6 +98,9 @@ class AccountReader:
         """Executions of this account over the last `days` trading days (1 to 7), oldest first."""
         if not 1 <= days <= MOST_DAYS:
             raise ConfigurationError(f"the venue keeps fills of 1 to {MOST_DAYS} days, found days={days}")
+        if days == MOST_DAYS:
+            # as for recovery, with which it is shared
+            return await self._fills(await self._weeks.fresh(account_id), account_id)
         return await self._fills(await self._trade_rows(account_id, days, Priority.POLLING), account_id)
 
     async def fills_of(

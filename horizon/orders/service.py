@@ -7,7 +7,7 @@ known are looked up in the background until the venue has answered.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -46,7 +46,7 @@ _KEPT_FILLS = 1_000
 _FILL_DAYS = 7
 _READ_PAUSE = 10.0
 """Seconds before a read of fills that failed is repeated."""
-SETTLING_WAIT = 30.0
+SETTLING_WAIT = 45.0
 """Seconds of the clock to wait for the venue's word on what earlier runs have left."""
 REFUSED_WAIT = 12.0
 """Seconds of the clock in which an order whose cancel was refused turns out to be over, if it is."""
@@ -81,6 +81,7 @@ class OrderService:
         self._unanswered: set[ClientOrderId] = set()
         """Orders of earlier runs about which the venue has not said anything yet."""
         self._fills_are_read = True
+        self._closing = self._closed = False
         self._executor = Executor(venue, journal, clock, halted=halted)
         self._journal = journal
         self._guards, self._kill_switch = with_kill_switch(guards)
@@ -275,10 +276,13 @@ class OrderService:
         self._kill_switch.reset()
 
     async def close(self) -> None:
+        """End the background tasks. What an interrupted one has to say is journaled still; nothing new begins."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._closed = True
 
     def _apply(self, report: OrderReport) -> None:
         known = None if report.client_order_id is None else self._desk.order(report.client_order_id)
@@ -471,11 +475,16 @@ class OrderService:
         self._changed.set()
 
     def _commit(self) -> None:
-        if self._desk.records:
+        # whoever still waits for an answer hears it; the next session finds the order in doubt and looks it up
+        if self._desk.records and not self._closed:
             self._journal.commit(self._desk.records)
             self._desk.records = []
 
-    def _in_background(self, work: Awaitable[object]) -> None:
+    def _in_background(self, work: Coroutine[object, object, object]) -> None:
+        if self._closing:
+            work.close()
+            return
+
         async def carry() -> None:
             try:
                 await work
