@@ -55,9 +55,9 @@ class _Netting(msgspec.Struct, frozen=True):
 class Ledger:
     """Positions (average cost), cash and fees per currency of what one strategy trades.
 
-    Every execution is booked once, whatever is reported how often and in which order. Corrections are not followed:
-    the convention that a corrected execution keeps its id except for the last group is confirmed for the TWS API only,
-    so here such an execution would count as another one.
+    Every execution is booked once, whatever is reported how often and in which order. A correction (a higher `revision`
+    of the same `series`) takes back what it corrects, at its price, and is booked in its place; a pair of opposite
+    outcomes that was paid out meanwhile stays paid out.
     """
 
     def __init__(self) -> None:
@@ -68,6 +68,8 @@ class Ledger:
         self._pairs: dict[Instrument, Pair] = {}
         self._charged: dict[_Key, bool] = {}
         """Executions that are booked, and whether their commission is."""
+        self._revisions: dict[_Key, Fill] = {}
+        """The report that counts of every execution that can be corrected, by its series."""
 
     def start(
         self, positions: Iterable[Position] = (), accounts: Iterable[Account] = (), known: Iterable[Fill] = ()
@@ -88,6 +90,7 @@ class Ledger:
                 self._cash[currency] = self.cash(currency) + cash
         for fill in known:
             self._charged[_key(fill)] = True
+            self._revisions[_series(fill)] = fill
         for pair in {id(pair): pair for pair in self._pairs.values()}.values():
             self._net(pair)
 
@@ -109,7 +112,13 @@ class Ledger:
         charged = self._charged.get(key)
         if fill.kind is FillKind.NETTING or charged or (charged is False and fill.commission is None):
             return None
+        counted = self._revisions.get(_series(fill)) if fill.series else None
+        if counted is not None and counted.corrects(fill):
+            return None
+        taken_back = self._take_back(counted) if counted is not None and fill.corrects(counted) else ZERO
         self._charged[key] = fill.commission is not None
+        if fill.series:
+            self._revisions[_series(fill)] = fill
         self._charge(fill)
         new = charged is None
         if new:
@@ -125,7 +134,7 @@ class Ledger:
             new=new,
             position=self.position(fill.instrument),
             average_price=self.average_price(fill.instrument),
-            cash=fill.money + netting.paid if new else ZERO,
+            cash=fill.money + netting.paid + taken_back if new else ZERO,
             realized=realized,
             fee=fill.commission,
             netted=netting.pairs,
@@ -228,6 +237,15 @@ class Ledger:
             holding = self._holdings[fill.instrument] = Holding(fill.currency, fill.multiplier)
         return holding
 
+    def _take_back(self, fill: Fill) -> Decimal:
+        """Undo what a report did that was corrected. Returns the cash that moves back, without its commission."""
+        self._holding(fill).trade(-fill.signed_size, fill.price)
+        self._move(fill.exchange, fill.currency, -fill.money)
+        if fill.commission and self._charged.get(_key(fill)):
+            self._move(fill.exchange, fill.commission_currency, fill.commission)
+            self._fees[fill.commission_currency] = self.fees(fill.commission_currency) - fill.commission
+        return -fill.money
+
     def _move(self, exchange: str, currency: str, money: Decimal) -> None:
         self._cash[currency] = self.cash(currency) + money
         self._by_account.move(exchange, currency, money)
@@ -265,6 +283,10 @@ class Ledger:
         if pair is None:
             return [(market.instrument(), market.side)]
         return [(pair.yes, Side.YES), (pair.no, Side.NO)]
+
+
+def _series(fill: Fill) -> _Key:
+    return fill.exchange, fill.account_id, ExecutionId(fill.series or fill.execution_id)
 
 
 def _key(fill: Fill) -> _Key:

@@ -1,4 +1,4 @@
-"""A process that dies with orders on their way, and the next one on its journal: nothing is lost, nothing is doubled."""
+"""A process that dies with orders on their way, and the next one on its journal: none is lost, and none is doubled."""
 
 import asyncio
 import sqlite3
