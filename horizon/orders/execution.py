@@ -141,7 +141,9 @@ class Executor:
 
         What is absent is looked for twice more: a request that was held up on its way can still arrive.
         """
-        report = await self._look(effect, put, 0.0 if effect.soon else _FIND_PAUSE)
+        # of an order that was there before, a list that is seconds old tells what was before its cancel or change
+        at_once = effect.soon or effect.venue_order_id is None
+        report = await self._look(effect, put, 0.0 if at_once else _FIND_PAUSE)
         if report is not None:
             put(report)
             return

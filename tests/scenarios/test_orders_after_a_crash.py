@@ -14,7 +14,7 @@ import pytest
 from exchanges.ibkr.exchange import InteractiveBrokers
 from exchanges.ibkr.simulator import Simulator
 from horizon.engine.run import RunResult, run_async
-from horizon.errors import ConfigurationError, InvalidOrder
+from horizon.errors import ConfigurationError, InvalidOrder, OutcomeUnknown
 from horizon.model import (
     CoreEvent,
     Notice,
@@ -291,6 +291,23 @@ async def test_many_orders_are_settled_by_few_reads(tmp_path: Path) -> None:
         assert await desk.start() < 12
         assert len(await desk.ib.cancel_all()) == 12
         await desk.settles()
+
+
+# -- the same process ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["POST */orders", "POST */reply/*"])
+async def test_an_order_that_was_lost_on_its_way_is_sent_once_more_under_its_id(desk: Desk, path: str) -> None:
+    request = await desk.spy(at=None if "reply" in path else 0.99)
+    desk.gateway.faults.add(Fault(match=path, action="drop"))
+    with pytest.raises(OutcomeUnknown):
+        await desk.ib.submit(request)
+    with pytest.raises(InvalidOrder, match="is in doubt"):
+        await desk.ib.submit(request)
+    await desk.clock.sleep(30)
+    decisions = [line for line in desk.ib.journal.records() if line.kind is RecordKind.DECISION]
+    assert [line.subject for line in decisions][:1] == ["sent again"]
+    await desk.settles()
 
 
 # -- strategies ------------------------------------------------------------------------------------------------------
