@@ -108,5 +108,5 @@ def _refusal(wanted: Owner, holder: Owner | None) -> ConfigurationError:
         who = f"process {holder.pid} (Horizon {holder.version}, run {holder.run_id}), since {since},"
     return ConfigurationError(
         f"account {wanted.account_id} at {wanted.exchange} is traded by {who} and one process trades an account at a "
-        "time: end that one, or send it orders with `horizon orders`"
+        "time: end that one, send it orders with `horizon orders`, or open this one with read_only=True to only look"
     )

@@ -6,10 +6,12 @@ the prefix of its client order ids.
 """
 
 import ast
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,9 +38,17 @@ def shown(example: Path) -> tuple[list[str], str]:
 def printed_by(command: list[str]) -> str:
     name, *arguments = command
     program = sys.executable if name == "python" else str(Path(sys.executable).with_name(name))
-    finished = subprocess.run(
-        [program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    # each trades an account of the same number at a gateway of its own: to the user's folder it would be one account
+    with tempfile.TemporaryDirectory() as state:
+        finished = subprocess.run(
+            [program, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"XDG_STATE_HOME": state},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     return finished.stdout
 
 

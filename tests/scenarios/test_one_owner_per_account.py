@@ -53,7 +53,7 @@ def test_a_second_process_is_refused_with_the_owners_pid_since_when_and_what_to_
         Ownership(journal, ME)
     text = str(refused.value)
     assert f"process {owner.pid} (Horizon 9.9, run h7), since 2023-11-1" in text
-    assert "end that one, or send it orders with `horizon orders`" in text
+    assert "end that one, send it orders with `horizon orders`, or open this one with read_only=True" in text
 
 
 def test_a_killed_owner_leaves_the_account_free_at_once(tmp_path: Path) -> None:

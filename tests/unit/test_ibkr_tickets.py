@@ -160,9 +160,7 @@ def test_a_child_has_its_parents_id_and_none_of_its_own():
 
 
 def test_prices_leave_with_exactly_their_digits():
-    body = msgspec.json.Encoder(decimal_format="number").encode(
-        ticket(request(price="0.000001", size="1E+3"), ACCOUNT)
-    )
+    body = msgspec.json.Encoder(decimal_format="number").encode(ticket(request(price="0.000001", size="1E+3"), ACCOUNT))
     assert body.endswith(b'"price":0.000001}')
     assert b'"quantity":1000,' in body
 
