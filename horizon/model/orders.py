@@ -295,5 +295,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     """The venue surely does not have the order: the status is what follows from that."""
     burnt: bool = False
     """The venue has had a request under this client order id, so the id can't be used for another."""
+    interrupted: bool = False
+    """Whoever sent it has stopped waiting for it: it is not sent again by itself."""
     doubtful_change: bool = False
     """A change was sent and its answer was lost: the order lives, as it was or as it was to become."""

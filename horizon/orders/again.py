@@ -33,7 +33,7 @@ def why_not(order: Order, now: int, *, alone: bool, sent_twice: bool, burnt: boo
     if sent_twice and not (burnt and policy is SendAgain.NEW_ID):
         return "it was sent twice already"
     if not alone:
-        return "it was part of a group, or was sent by an earlier run"
+        return "it was part of a group, or its sender is gone"
     if burnt and policy is not SendAgain.NEW_ID:
         return "the venue has had a request under its id"
     if age > WITHIN_SECONDS:

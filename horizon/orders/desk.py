@@ -195,6 +195,8 @@ class Desk:
         key = known.client_order_id
         if report.burnt:
             self._burnt.add(key)
+        if report.interrupted:
+            self._alone.discard(key)
         if report.refused_change and not known.is_in_doubt:
             self._cancels.discard(key)
         asked = self._changes.asked(key)

@@ -81,7 +81,8 @@ class Executor:
         except asyncio.CancelledError:
             reason = "its sender was interrupted while it was on its way"
             for request in effect.requests:
-                put(self._report(effect.account_id, request.client_order_id, OrderStatus.UNKNOWN, reason))
+                report = self._report(effect.account_id, request.client_order_id, OrderStatus.UNKNOWN, reason)
+                put(msgspec.structs.replace(report, interrupted=True))
             raise
         except HorizonError as error:
             status = OrderStatus.UNKNOWN if error.outcome is Outcome.UNKNOWN else OrderStatus.REJECTED

@@ -312,6 +312,7 @@ async def test_a_journal_that_cannot_be_written_lets_nothing_leave(desk: Desk, m
         await desk.ib.submit(request)
     assert desk.at_the_gateway == []
     monkeypatch.setattr(desk.ib.journal, "commit", commit)
+    await desk.clock.sleep(1)
     order = await desk.ib.submit(request)
     assert [coid for coid, _, _ in desk.at_the_gateway] == [order.client_order_id]
     (given_up,) = [record for record in desk.ib.journal.records() if b"no space left" in record.payload]
@@ -361,7 +362,7 @@ def held(desk: Desk) -> dict[str, Decimal]:
 
 
 async def test_twenty_orders_at_once_all_fill_and_no_limit_of_the_venue_is_passed(desk: Desk) -> None:
-    result = await desk.run(TwentyAtOnce(), 90)
+    result = await desk.run(TwentyAtOnce(), 90, guards=[])
     assert result.positions == held(desk) == {instrument("ibkr", str(SPY), "LONG"): Decimal(20)}
     assert len(result.fills) == len({fill.execution_id for fill in result.fills}) == 20
     assert desk.gateway.rate_limited == 0
@@ -450,7 +451,7 @@ async def test_cancels_that_get_lost_at_the_end_of_a_run_are_sent_again(desk: De
     desk.break_with(
         Fault(match="DELETE */order/*", action="drop"), Fault(match="DELETE */order/*", action="silence", seconds=5)
     )
-    result = await desk.run(Rests(), 20)
+    result = await desk.run(Rests(), 20, guards=[])
     assert result.working == ()
     assert [status for _, status, _ in desk.at_the_gateway] == [OrderStatus.CANCELED] * 3
 

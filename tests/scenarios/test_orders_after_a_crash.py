@@ -184,7 +184,7 @@ async def test_an_order_that_was_journaled_and_never_left_is_proven_absent(
     assert isinstance(order, Order)
     assert order.status is OrderStatus.REJECTED
     assert "never reached the venue" in order.reason
-    assert "sent by an earlier run" in order.reason
+    assert "its sender is gone" in order.reason
     decisions = [line for line in desk.ib.journal.records() if line.kind is RecordKind.DECISION]
     assert [line.subject for line in decisions] == ["not sent again"]
     await desk.settles()
