@@ -71,7 +71,7 @@ class OrderFinder:
         region: Region,
     ) -> None:
         self._client = client
-        self._region = region
+        self._region: Region = region
         self._lists = SharedReads(self._read_list)
         self._clock = clock
         self._selection = selection
