@@ -44,6 +44,8 @@ from horizon.orders.execution import Executor
 from horizon.orders.kill_file import KillFile
 from horizon.orders.outside import Cancelled, Outside
 from horizon.orders.owner import Owner
+from horizon.orders.reconcile import Reconciliation
+from horizon.orders.reconciler import Reconciler
 from horizon.orders.service import CANCEL_WAIT, OrderService
 from horizon.orders.switch import Switch
 from horizon.orders.unjournaled import Unjournaled
@@ -99,6 +101,7 @@ class Exchange:
         self._guards_of_the_run: Sequence[Guard] | None = None
         self._account: Account | None = None
         self._orders: OrderService | None = None
+        self._reconciler: Reconciler | None = None
         self._engine: PutVenueEvent | None = None
         self._diverted = False
         self._again = again
@@ -154,6 +157,8 @@ class Exchange:
             if self._claim is not None:
                 # nothing trades before it is known what became of the orders of before
                 await self._orders.recover()
+                self._reconciler = self._reconciles(self._orders, self._outside, journal)
+                self._reconciler.open()
                 await self._claim.listen(self.obey)
         except BaseException:
             await self._venue.close()
@@ -163,6 +168,9 @@ class Exchange:
 
     async def close(self) -> None:
         """End the session's tasks. Orders stay at the venue as they are."""
+        if self._reconciler is not None:
+            await self._reconciler.close()
+            self._reconciler = None
         if self._orders is not None:
             await self._orders.close()
             self._orders = None
@@ -183,6 +191,9 @@ class Exchange:
         await self.close()
 
     async def _let_go(self) -> None:
+        if self._reconciler is not None:
+            await self._reconciler.close()
+            self._reconciler = None
         if self._outside is not None:
             await self._outside.close()
         if self._claim is not None:
@@ -295,6 +306,24 @@ class Exchange:
         and ConfigurationError at a venue that has none.
         """
         return await self._service().preview([request] if isinstance(request, OrderRequest) else request)
+
+    # -- comparing with the venue --------------------------------------------------------------------------------
+
+    async def reconcile(self, *, confirm: bool = True) -> Reconciliation:
+        """Compare orders, fills and positions with the venue now, and resolve what differs by its rule.
+
+        It happens by itself too: after the start, when the session is back, and every five minutes. With `confirm` a
+        position that differs is read three times over two minutes; without, that goes on in the background. Raises
+        ConfigurationError where nothing may be sent: no journal says there what is known here.
+        """
+        return await self._comparing().reconcile(confirm=confirm)
+
+    async def accept_positions(self, reason: str) -> None:
+        """What the venue holds now is right: for a person who has looked at a position that no fill explains.
+
+        `reason` is kept in the journal.
+        """
+        await self._comparing().accept(reason)
 
     # -- trading -------------------------------------------------------------------------------------------------
 
@@ -485,6 +514,26 @@ class Exchange:
             raise self._closed()
         return self._orders
 
+    def _comparing(self) -> Reconciler:
+        if self._reconciler is None:
+            self._open_venue()
+            self.require_consent()
+            raise self._closed()
+        return self._reconciler
+
+    def _reconciles(self, service: OrderService, outside: Outside, journal: Journal) -> Reconciler:
+        return Reconciler(
+            self._venue,
+            self.account_id,
+            journal=journal,
+            clock=self.clock,
+            held_by=outside,
+            put=self._take,
+            tell=self._take,
+            book_elsewhere=service.book_elsewhere,
+            ready=lambda: self.session is None or self.session.ready,
+        )
+
     def _trading(self, *, new: bool = True) -> OrderService:
         service = self._service()
         if self._engine is not None:
@@ -515,6 +564,8 @@ class Exchange:
         if isinstance(event, SessionState):
             self.session = event
             self._session_changed.set()
+        if self._reconciler is not None:
+            self._reconciler.saw(event)
         self._notifier.take(event)
         if self._engine is not None:
             self._engine(event)

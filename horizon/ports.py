@@ -190,6 +190,15 @@ class AsksQuestions(Protocol):
         ...
 
 
+@runtime_checkable
+class RefreshesPositions(Protocol):
+    """A venue whose positions may be old: it can be asked to look again."""
+
+    async def refresh_positions(self, account_id: AccountId) -> None:
+        """From the next read on, positions are as fresh as the venue can make them."""
+        ...
+
+
 class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How alive one instrument's data is."""
 

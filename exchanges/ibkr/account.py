@@ -12,6 +12,7 @@ from exchanges.ibkr.session import Session
 from exchanges.ibkr.shared_reads import SharedReads
 from exchanges.ibkr.wire.accounts import PortfolioAccount
 from exchanges.ibkr.wire.portfolio import Ledger, PositionRow, Summary
+from exchanges.ibkr.wire.session import Message
 from exchanges.ibkr.wire.trades import TradeRow
 from horizon.clock import Clock
 from horizon.errors import ConfigurationError, VenueUnavailable, WireError
@@ -93,6 +94,12 @@ class AccountReader:
             known |= {str(market_id): facts for market_id, facts in (await self._lookup(unknown)).items()}
         found = [portfolio.position(row, known[str(row.conid)], account_id, exchange=self._exchange) for row in rows]
         return [position for position in found if position.size != 0]
+
+    async def refresh_positions(self, account_id: AccountId) -> None:
+        """Have the venue look again: its positions can be behind a fill by minutes."""
+        self._selection.check(account_id)
+        await self._portfolio_accounts()
+        await self._client.post(f"/portfolio/{account_id}/positions/invalidate", Message)
 
     async def fills(self, account_id: AccountId, days: int = 1) -> list[Fill]:
         """Executions of this account over the last `days` trading days (1 to 7), oldest first."""

@@ -219,6 +219,10 @@ class IbkrVenue:
         self._holdings.read(account_id, positions, self._clock.now())
         return positions
 
+    async def refresh_positions(self, account_id: AccountId) -> None:
+        """Have the venue's cache of positions thrown away."""
+        await self._account.refresh_positions(account_id)
+
     async def balances(self, account_id: AccountId) -> Account:
         return await self._account.balances(account_id)
 

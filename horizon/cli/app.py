@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from horizon.cli import demo, doctor, ibkr, kill, orders, run_command, sim
+from horizon.cli import demo, doctor, ibkr, kill, orders, reconcile, run_command, sim
 from horizon.cli.output import errors, print_line
 from horizon.errors import HorizonError
 
@@ -20,6 +20,7 @@ app.command("demo")(demo.command)
 app.command("run")(run_command.command)
 app.command("doctor")(doctor.command)
 app.command("kill")(kill.command)
+app.command("reconcile")(reconcile.command)
 app.add_typer(orders.app, name="orders")
 app.add_typer(sim.app, name="sim")
 app.add_typer(ibkr.app, name="ibkr")

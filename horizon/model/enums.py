@@ -198,6 +198,8 @@ class FillKind(StrEnum):
     NETTING = "NETTING"
     """The venue paired off opposite outcomes: no trade, nothing is booked from it."""
     EXERCISE = "EXERCISE"
+    LIQUIDATION = "LIQUIDATION"
+    """The venue has closed a position on its own."""
 
 
 class MarketKind(StrEnum):

@@ -27,6 +27,7 @@ class Books:
 
     def __init__(self, account: Account, positions: Sequence[Position], known: Sequence[Fill], now: int) -> None:
         self.account = account
+        self.read_at = now
         self.ledger = Ledger()
         self.ledger.start(positions, [account], known)
         self.day = Day(self.ledger)

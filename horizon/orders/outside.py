@@ -182,6 +182,10 @@ class Outside:
             return self.engine.open_orders(self._venue.name)
         return self._service.open_orders()
 
+    def known_order(self, client_order_id: ClientOrderId) -> Order | None:
+        """An order that this program has, or had not long ago."""
+        return (self._service if self.engine is None else self.engine).order(client_order_id)
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _switched(self, pulled: Pulled | None) -> None:
@@ -244,7 +248,7 @@ class Outside:
         """Whether this program has the order, or had it: the venue's list can be older than what is known here."""
         if not key:
             return False
-        return (self.engine.order(key) if self.engine is not None else self._service.order(key)) is not None
+        return self.known_order(key) is not None
 
     async def _cancel_there(self, orders: Sequence[Order], problems: list[str] | None = None) -> Sequence[Order]:
         """Cancel what only the venue knows, and look until it is gone. The journal has it before it leaves."""

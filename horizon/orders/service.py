@@ -146,6 +146,11 @@ class OrderService:
             self._book(fill)
         self._after_news()
 
+    def book_elsewhere(self, fill: Fill) -> None:
+        """Count an execution of somebody else's order in what guards see, unless it is in there already."""
+        if self._books is not None and fill.trade_time >= self._books.read_at:
+            self._books.ledger.book(fill)
+
     def give_up(self, client_order_id: ClientOrderId, reason: str) -> Order:
         """A person has looked at an order that is in doubt, or that filled beyond its size: go on without it."""
         order = self._desk.give_up(client_order_id, reason, self._clock.now())

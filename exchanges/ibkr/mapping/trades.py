@@ -29,6 +29,8 @@ _SIDES: Final = {
 }
 _NETTING: Final = "N"
 _EXERCISE: Final = "EXER"
+_YES: Final = ("1", "true")
+"""Recorded rows say 0 or 1; the documentation has a boolean."""
 _BOUGHT: Final = ("bot ", "bought ", "buy ")
 _GROUPS: Final = 4
 """Of an execution id, such as `00025b49.6a56b360.01.01`."""
@@ -57,6 +59,8 @@ def fill(row: TradeRow, contract: ContractFacts, account_id: AccountId, *, excha
         if size is None or price is None or time is None:
             raise ValueError("expected size, price and time, found one of them missing")
         kind, side = _kind_and_side(row.side, row.order_description)
+        if kind is FillKind.TRADE and str(row.liquidation_trade).strip().lower() in _YES:
+            kind = FillKind.LIQUIDATION
     except ValueError as error:
         raise WireError(f"execution {row.execution_id}: {error}", path=PATH, found=repr(row)[:300]) from None
     order_id = conid_text(row.order_id)

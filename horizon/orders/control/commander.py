@@ -23,6 +23,8 @@ from horizon.orders.control.messages import (
     ListPositions,
     OrdersAnswer,
     PositionsAnswer,
+    Reconcile,
+    ReconciledAnswer,
     Replace,
     ReportsAnswer,
     ResetKill,
@@ -32,6 +34,7 @@ from horizon.orders.control.messages import (
 )
 from horizon.orders.outside import Cancelled, Outside
 from horizon.orders.owner import Owner
+from horizon.orders.reconcile import Reconciliation
 
 
 class Controlled(Protocol):
@@ -48,6 +51,8 @@ class Controlled(Protocol):
     async def market(self, query: MarketQuery | str) -> Market: ...
     async def open_orders(self) -> Sequence[OrderReport]: ...
     async def positions(self) -> Sequence[Position]: ...
+    async def reconcile(self, *, confirm: bool = True) -> Reconciliation: ...
+    async def accept_positions(self, reason: str) -> None: ...
 
 
 async def obey(account: Controlled, command: Command) -> Answer:
@@ -84,6 +89,11 @@ async def obey(account: Controlled, command: Command) -> Answer:
             return ReportsAnswer(reports=tuple(await account.open_orders()))
         case ListPositions():
             return PositionsAnswer(positions=tuple(await account.positions()))
+        case Reconcile(accept=reason):
+            if reason:
+                await account.accept_positions(reason)
+            # the confirmation of a position takes longer than anybody waits at the socket
+            return ReconciledAnswer(result=await account.reconcile(confirm=False))
     assert_never(command)
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from horizon.model import MarketQuery, Order, OrderReport, OrderSide, OrderType, Position, Side, TimeInForce
 from horizon.orders.owner import Owner
+from horizon.orders.reconcile import Reconciliation
 
 VERSION = 1
 LONGEST_LINE = 4 * 1024 * 1024
@@ -69,7 +70,14 @@ class ListPositions(msgspec.Struct, frozen=True, kw_only=True, tag="positions"):
     """Everything the account holds."""
 
 
-Command = Status | Submit | Replace | Cancel | CancelAll | Kill | ResetKill | ListOrders | ListPositions
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Compare the account with its venue now, and resolve what differs."""
+
+    accept: str = ""
+    """Why the positions that the venue holds are right; empty to compare only."""
+
+
+Command = Status | Submit | Replace | Cancel | CancelAll | Kill | ResetKill | ListOrders | ListPositions | Reconcile
 CHANGES = (Submit, Replace, Cancel, CancelAll, Kill)
 """Commands after which something may be different at the venue, even when no answer comes."""
 
@@ -103,6 +111,10 @@ class PositionsAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="positions"
     positions: tuple[Position, ...]
 
 
+class ReconciledAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    result: Reconciliation
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """An error of `horizon.errors`, with what is needed to raise it again."""
 
@@ -112,7 +124,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """The rule of an InvalidOrder, the code of a Refused, the client order id of an OutcomeUnknown."""
 
 
-Answer = StatusAnswer | OrdersAnswer | ReportsAnswer | PositionsAnswer | Failure
+Answer = StatusAnswer | OrdersAnswer | ReportsAnswer | PositionsAnswer | ReconciledAnswer | Failure
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
