@@ -17,7 +17,8 @@ _READY = {
     "established": True,
     "message": "",
     "MAC": "02:00:00:00:00:01",
-    "serverInfo": {"serverName": "JifN00000", "serverVersion": "Build 10.40.0, Jan 1, 2026 9:00:00 AM"},
+    # a server of this name has no nightly resets, in which nothing could be measured
+    "serverInfo": {"serverName": "Simulated", "serverVersion": "Build 10.40.0, Jan 1, 2026 9:00:00 AM"},
 }
 _TICKLE = {
     "session": "00000000000000000000000000000000",
