@@ -288,9 +288,7 @@ class Journal(Protocol):
         """All lines in the order in which they were written."""
         ...
 
-    def unsettled(
-        self, *, account_id: AccountId, also: Collection[ClientOrderId] = ()
-    ) -> Iterator[JournalRecord]:
+    def unsettled(self, *, account_id: AccountId, also: Collection[ClientOrderId] = ()) -> Iterator[JournalRecord]:
         """The lines about every order that is not known to be settled, and about those in `also`, as written."""
         ...
 
