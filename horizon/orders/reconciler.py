@@ -29,6 +29,7 @@ from horizon.model import (
     VenueOrderId,
 )
 from horizon.orders.agreed import SUBJECT, Agreed, agree
+from horizon.orders.belonging import Belonging
 from horizon.orders.effects import Find
 from horizon.orders.execution import Executor
 from horizon.orders.reconcile import (
@@ -52,7 +53,7 @@ from horizon.ports import Journal, JournalRecord, PutVenueEvent, RecordKind, Ref
 _logger = logging.getLogger(__name__)
 EVERY = 300.0
 """Seconds of the clock between two rounds."""
-AFTER_START = 5.0
+AFTER_START = 15.0
 """Seconds after the start, or after the session is back, for what is asked first to come first."""
 _LATER = 15.0
 """Seconds to the next look when an order was in doubt."""
@@ -62,7 +63,6 @@ _BETWEEN_READS = 60.0
 """Seconds between the three reads that confirm a position."""
 _QUIET = 120
 """Seconds without a fill before positions are taken for the first time: the venue's may lag behind one."""
-_MOST_IDS = 20_000
 _MOST_TEXTS = 5
 """Differences of one kind that are told one by one."""
 
@@ -104,8 +104,7 @@ class Reconciler:
         self._agreed: Agreed | None = None
         self._seen: dict[str, int] = {}
         """Executions that were reported here, with when."""
-        self._ours: dict[str, bool] = {}
-        """Ids of orders, the venue's among them, and whether they are ours."""
+        self._belonging = Belonging(journal, account_id)
         self._told: set[str] = set()
         self._looking: set[ClientOrderId] = set()
         self._confirmed: dict[str, PositionDiffers] = {}
@@ -136,7 +135,7 @@ class Reconciler:
             self._seen[event.execution_id] = event.receive_time
         elif isinstance(event, OrderReport) and event.client_order_id and event.venue_order_id:
             if self._held_by.known_order(event.client_order_id) is not None:
-                self._ours[event.venue_order_id] = self._ours[event.client_order_id] = True
+                self._belonging.note(event.client_order_id, event.venue_order_id)
         elif isinstance(event, SessionState):
             if event.ready and not self._was_ready:
                 self._wake.set()
@@ -165,7 +164,7 @@ class Reconciler:
             await self._refresh()
             positions = await self._venue.positions(self._account_id)
             fills = await self._venue.fills(self._account_id, _DAYS)
-            self._agree(positions, fills, reason)
+            self._agree(positions, fills, reason, accepted=True)
 
     # -- one round -----------------------------------------------------------------------------------------------
 
@@ -175,12 +174,14 @@ class Reconciler:
         fills = await self._venue.fills(self._account_id, _DAYS)
         positions, remark = await self._positions(fills)
         # from here to the end nothing is waited for: what is compared can't change meanwhile
-        self._learn_whose(reports, fills)
+        for order in self._held_by.open_orders():
+            self._belonging.note(order.client_order_id, order.venue_order_id)
+        self._belonging.learn([*reports, *fills], known=lambda key: self._order(key) is not None)
         here = Here(
             since=self._since,
             open_orders=[each for each in self._held_by.open_orders() if each.client_order_id not in self._looking],
             order=self._order,
-            is_ours=self._is_ours,
+            is_ours=lambda key, venue_id: self._order(key) is not None or self._belonging.is_ours(key, venue_id),
             seen=self._seen,
         )
         found: list[Difference] = [
@@ -297,53 +298,25 @@ class Reconciler:
         finally:
             self._looking.discard(order.client_order_id)
 
-    def _agree(self, positions: Sequence[Position], fills: Sequence[Fill], reason: str) -> None:
+    def _agree(
+        self, positions: Sequence[Position], fills: Sequence[Fill], reason: str, *, accepted: bool = False
+    ) -> None:
         before = self._agreed
         agreed = agree(self._clock.now(), sizes(positions), fills, reason)
         self._agreed = agreed
         self._confirmed = {}
-        if before is None or agreed.positions != before.positions or not agreed.executions <= before.executions:
+        same = before is not None and agreed.positions == before.positions and agreed.executions <= before.executions
+        if accepted or not same:
             self._journal.commit([self._record("", None, msgspec.json.encode(agreed), SUBJECT)])
-
-    # -- whose an order is ---------------------------------------------------------------------------------------
 
     def _order(self, key: ClientOrderId | None) -> Order | None:
         return self._held_by.known_order(key) if key else None
-
-    def _is_ours(self, key: ClientOrderId | None, venue_order_id: VenueOrderId | None) -> bool:
-        ids = [each for each in (key, venue_order_id) if each]
-        return any(self._ours.get(each, False) for each in ids) or self._order(key) is not None
-
-    def _learn_whose(self, reports: Sequence[OrderReport], fills: Sequence[Fill]) -> None:
-        """Look the ids up that nothing is known of, all at once: the journal is read from its start for them."""
-        for order in self._held_by.open_orders():
-            self._ours[order.client_order_id] = True
-            if order.venue_order_id:
-                self._ours[order.venue_order_id] = True
-        all_news: list[OrderReport | Fill] = [*reports, *fills]
-        strange = {
-            each
-            for news in all_news
-            if not self._is_ours(news.client_order_id, news.venue_order_id)
-            for each in (news.client_order_id, news.venue_order_id)
-            if each and each not in self._ours
-        }
-        if not strange:
-            return
-        self._ours |= dict.fromkeys(strange, False)
-        for record in self._journal.records(account_id=self._account_id):
-            if record.client_order_id and record.kind in _OF_OURS:
-                for each in (record.client_order_id, record.venue_order_id):
-                    if each is not None and each in strange:
-                        self._ours[each] = True
 
     def _forget(self, fills: Sequence[Fill]) -> None:
         """Let go of what the venue no longer lists."""
         listed = {fill.execution_id for fill in fills}
         recent = self._clock.now() - int(EVERY) * NANOSECONDS
         self._seen = {name: time for name, time in self._seen.items() if name in listed or time > recent}
-        while len(self._ours) > _MOST_IDS:
-            del self._ours[next(iter(self._ours))]
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -422,9 +395,6 @@ class Reconciler:
             subject=subject,
             payload=payload,
         )
-
-
-_OF_OURS = frozenset({RecordKind.INTENT, RecordKind.ACKNOWLEDGEMENT, RecordKind.REPORT, RecordKind.FILL})
 
 
 def _is_liquidation(difference: Difference) -> bool:

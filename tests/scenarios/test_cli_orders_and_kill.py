@@ -94,6 +94,17 @@ def test_an_order_is_sent_and_journaled_without_a_program_that_trades(
 
 
 @pytest.mark.slow
+def test_an_account_is_compared_with_the_venue_without_a_program_that_trades(
+    horizon: Horizon, gateway: dict[str, Any], place: list[str]
+) -> None:
+    compared = horizon("reconcile", "--accept", "a transfer", *place)
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.splitlines()[-1] == "nothing differs"
+    log = horizon("orders", "log", "--account", gateway["accounts"][0], "--kind", "decision")
+    assert "positions agreed: a transfer" in log.stdout
+
+
+@pytest.mark.slow
 def test_a_program_that_trades_is_asked_and_stopped_and_a_killed_one_is_done_without(
     horizon: Horizon, place: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:

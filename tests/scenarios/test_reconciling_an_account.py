@@ -127,7 +127,7 @@ async def test_a_read_only_session_has_nothing_to_compare(scripted_venue: Any, s
 @pytest.fixture
 async def exchange(scripted_venue: Any, scripted_clock: ScriptedClock, tmp_path: Path) -> AsyncIterator[Exchange]:
     async with Exchange(scripted_venue, journal=tmp_path / "journal.sqlite", clock=scripted_clock) as opened:
-        await scripted_clock.sleep(10)
+        await scripted_clock.sleep(FIRST_ROUND)
         yield opened
 
 
@@ -248,7 +248,7 @@ async def test_a_session_that_comes_back_is_compared_at_once(
         scripted_venue.put(SessionState(exchange="scripted", time=scripted_clock.now(), ready=ready))
     scripted_venue.executions.append(elsewhere(scripted_venue, 1))
     scripted_venue.held = [held(1)]
-    await scripted_clock.sleep(20)
+    await scripted_clock.sleep(40)
     assert [r.subject for r in exchange.journal.records() if r.subject.startswith("reconciled")] == ["reconciled, warn"]
 
 

@@ -65,6 +65,25 @@ async def test_every_position_of_every_page_is_read(venue: IbkrVenue, host: Any,
     assert [position.market_id for position in found] == [str(1000 + number) for number in range(rows)]
 
 
+async def test_the_venues_cache_of_positions_is_thrown_away_once_it_is_primed(venue: IbkrVenue, host: Any):
+    host.on(f"POST /portfolio/{ACCOUNT}/positions/invalidate", {"message": "success"})
+    await venue.refresh_positions(ACCOUNT)
+    assert host.paths[-2:] == [PORTFOLIO, f"POST /portfolio/{ACCOUNT}/positions/invalidate"]
+    with pytest.raises(ConfigurationError):
+        await venue.refresh_positions(AccountId("All"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind"), [("1", FillKind.LIQUIDATION), (True, FillKind.LIQUIDATION), ("0", FillKind.TRADE)]
+)
+def test_a_liquidation_is_told_from_a_trade(flag: str | bool, kind: FillKind):
+    row = TradeRow(
+        execution_id="e", side="S", size=2.0, price="10", trade_time_r=1_000, conid=1001, liquidation_trade=flag
+    )
+    contract = ContractFacts(market_id=MarketId("1001"), kind=MarketKind.STOCK, symbol="S1001")
+    assert map_fill(row, contract, ACCOUNT, exchange="ibkr", now=1).kind is kind
+
+
 @pytest.mark.parametrize("pages", [1, 2])
 async def test_a_page_that_repeats_itself_does_not_loop(venue: IbkrVenue, host: Any, pages: int):
     everything = [stock(1000 + number) for number in range(100 * pages)]
