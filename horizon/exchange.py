@@ -68,7 +68,8 @@ class Exchange:
 
     Nothing is sent to an account that is not known to be paper without `live=True`, and no order without the guards
     that limit size, notional, position and the day's loss (`horizon.guards.live_guards`). `read_only=True` sends
-    nothing that changes anything, and can be opened while another process trades the account.
+    nothing that changes anything, and can be opened while another process trades the account. `reconciles=True`
+    compares the account with the venue every few minutes.
     """
 
     feed_name: ClassVar[str] = ""
@@ -86,6 +87,7 @@ class Exchange:
         clock: Clock | None = None,
         notify: Notify | None = None,
         again: SendAgain = SendAgain.SAME_ID,
+        reconciles: bool = False,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.session: SessionState | None = None
@@ -102,6 +104,7 @@ class Exchange:
         self._account: Account | None = None
         self._orders: OrderService | None = None
         self._reconciler: Reconciler | None = None
+        self._reconciles_by_itself = reconciles
         self._engine: PutVenueEvent | None = None
         self._diverted = False
         self._again = again
@@ -158,7 +161,7 @@ class Exchange:
                 # nothing trades before it is known what became of the orders of before
                 await self._orders.recover()
                 self._reconciler = self._reconciles(self._orders, self._outside, journal)
-                self._reconciler.open()
+                self._reconciler.open(by_itself=self._reconciles_by_itself)
                 await self._claim.listen(self.obey)
         except BaseException:
             await self._venue.close()
@@ -312,9 +315,10 @@ class Exchange:
     async def reconcile(self, *, confirm: bool = True) -> Reconciliation:
         """Compare orders, fills and positions with the venue now, and resolve what differs by its rule.
 
-        It happens by itself too: after the start, when the session is back, and every five minutes. With `confirm` a
-        position that differs is read three times over two minutes; without, that goes on in the background. Raises
-        ConfigurationError where nothing may be sent: no journal says there what is known here.
+        With `reconciles=True` it happens by itself too: after the start, when the session is back, and every five
+        minutes; it costs three of the venue's slow reads each time. With `confirm` a position that differs is read
+        three times over two minutes; without, that is left to the next time. Raises ConfigurationError where nothing
+        may be sent: no journal says there what is known here.
         """
         return await self._comparing().reconcile(confirm=confirm)
 

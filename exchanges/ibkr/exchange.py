@@ -76,6 +76,7 @@ class InteractiveBrokers(Exchange):
         guards: Sequence[Guard] | None = None,
         live: bool = False,
         read_only: bool = False,
+        reconciles: bool = False,
         clock: Clock | None = None,
     ) -> None:
         # other programs keep the machine's time, not that of a clock that was handed in
@@ -111,6 +112,7 @@ class InteractiveBrokers(Exchange):
             guards=guards,
             live=live,
             read_only=read_only,
+            reconciles=reconciles,
             clock=clock,
             notify=notify,
         )

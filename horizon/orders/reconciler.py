@@ -1,4 +1,5 @@
-"""Compares an account with its venue: at the start, when the session is back, every five minutes, and on demand.
+"""Compares an account with its venue: on demand, or by itself at the start, when the session is back, and every five
+minutes.
 
 One round costs one read of the order list, one of a week's trades and one of the positions. What the venue knows
 better goes the way of all news, to whoever holds the orders here, so that a recording has it. Every difference is in
@@ -14,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from horizon.clock import NANOSECONDS, Clock
-from horizon.errors import HorizonError
+from horizon.errors import HorizonError, RecordingError
 from horizon.model import (
     AccountId,
     ClientOrderId,
@@ -114,13 +115,16 @@ class Reconciler:
         self._was_ready = True
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self) -> None:
-        """Take up what was agreed on last, and compare in the background until `close`. RecordingError for a journal
-        that can't be read."""
+    def open(self, *, by_itself: bool) -> None:
+        """Take up what was agreed on last, and compare `by_itself` until `close`, or only when asked.
+
+        RecordingError for a journal that can't be read.
+        """
         line = self._journal.latest(RecordKind.DECISION, SUBJECT, account_id=self._account_id)
         if line is not None:
-            self._agreed = msgspec.json.decode(line.payload, type=Agreed)
-        self._in_background(self._run())
+            self._agreed = _agreed_in(line)
+        if by_itself:
+            self._in_background(self._run())
 
     async def close(self) -> None:
         tasks = list(self._tasks)
@@ -409,3 +413,14 @@ def _ids(difference: Difference) -> tuple[ClientOrderId | None, VenueOrderId | N
             return fill.client_order_id, fill.venue_order_id
         case _:
             return None, None
+
+
+def _agreed_in(line: JournalRecord) -> Agreed:
+    try:
+        return msgspec.json.decode(line.payload, type=Agreed)
+    except msgspec.MsgspecError as error:
+        raise RecordingError(
+            f"the positions that were agreed on last can't be read from the journal ({error}): expected those that "
+            "this version of Horizon writes; install the version that wrote them, or move the journal away",
+            file="",
+        ) from error

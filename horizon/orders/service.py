@@ -500,3 +500,5 @@ class OrderService:
         task = asyncio.get_running_loop().create_task(carry())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # one that is cancelled before its first step has not begun to await it
+        task.add_done_callback(lambda _: work.close())

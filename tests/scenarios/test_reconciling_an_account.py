@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from exchanges.ibkr.exchange import InteractiveBrokers
 from exchanges.ibkr.simulator import Simulator
 from horizon.clock import NANOSECONDS
 from horizon.engine.run import run_async
-from horizon.errors import ConfigurationError
+from horizon.errors import ConfigurationError, RecordingError
 from horizon.exchange import Exchange
 from horizon.model import (
     AccountId,
@@ -34,9 +34,10 @@ from horizon.model import (
     VenueOrderId,
 )
 from horizon.orders.control.messages import Reconcile, ReconciledAnswer
+from horizon.orders.journal import SqliteJournal
 from horizon.orders.reconcile import FillElsewhere, FillMissed, OrderElsewhere, OrderGone, PositionDiffers
 from horizon.orders.reconciler import EVERY
-from horizon.ports import RecordKind
+from horizon.ports import JournalRecord, RecordKind
 from horizon.simulation.scripted_clock import ScriptedClock
 from horizon.strategy import Context, Strategy
 
@@ -55,7 +56,7 @@ async def broker_on_a_gateway(journal: Path) -> AsyncIterator[tuple[Simulator, C
 
         def broker() -> InteractiveBrokers:
             return InteractiveBrokers(
-                api_url=gateway.base_url, account_id=gateway.accounts[0], journal=journal, clock=clock
+                reconciles=True, api_url=gateway.base_url, account_id=gateway.accounts[0], journal=journal, clock=clock
             )
 
         yield gateway, broker
@@ -126,7 +127,9 @@ async def test_a_read_only_session_has_nothing_to_compare(scripted_venue: Any, s
 
 @pytest.fixture
 async def exchange(scripted_venue: Any, scripted_clock: ScriptedClock, tmp_path: Path) -> AsyncIterator[Exchange]:
-    async with Exchange(scripted_venue, journal=tmp_path / "journal.sqlite", clock=scripted_clock) as opened:
+    async with Exchange(
+        scripted_venue, journal=tmp_path / "journal.sqlite", clock=scripted_clock, reconciles=True
+    ) as opened:
         await scripted_clock.sleep(FIRST_ROUND)
         yield opened
 
@@ -197,6 +200,23 @@ async def test_an_old_figure_that_mends_itself_is_told_to_nobody(
     await scripted_clock.sleep(200)
     assert (await exchange.reconcile()).agrees
     assert not [text for text in caplog.messages if "position of" in text]
+
+
+async def test_agreed_positions_that_cannot_be_read_are_one_sentence(
+    scripted_venue: Any, scripted_clock: ScriptedClock, tmp_path: Path
+) -> None:
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        line = JournalRecord(
+            time=1,
+            exchange="scripted",
+            account_id=AccountId("DU1"),
+            kind=RecordKind.DECISION,
+            subject="positions agreed",
+            payload=b'{"time":"late"}',
+        )
+        journal.commit([line])
+        with pytest.raises(RecordingError, match="positions that were agreed on last can't be read"):
+            await Exchange(scripted_venue, journal=journal, clock=scripted_clock, reconciles=True).open()
 
 
 async def test_positions_wait_while_an_order_is_in_doubt(

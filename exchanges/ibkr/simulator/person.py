@@ -13,8 +13,8 @@ _LOOKS_AGAIN = 600.0
 class Person:
     """Signs in when told to, and approves on the phone; misses the requests of the given numbers (from 1).
 
-    A login in a downtime fails, as it does for anyone, and is tried again ten minutes later; so is one that finds no page
-    because the upstream is away.
+    A login in a downtime fails, as it does for anyone, and is tried again ten minutes later; so is one that finds no
+    page because the upstream is away.
     """
 
     def __init__(
