@@ -1,5 +1,6 @@
 """Fixtures for every kind of test."""
 
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -16,11 +17,19 @@ START = 1_700_000_000_000_000_000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Request limits, sign-ins and journals of tests are not those of whoever runs them."""
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(_states: Path) -> Iterator[None]:
+    """Request limits, sign-ins and journals of a test are not those of whoever runs it, nor of another test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_STATE_HOME", str(_states / str(next(_numbers))))
         yield
 
 
