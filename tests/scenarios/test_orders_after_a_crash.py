@@ -94,7 +94,9 @@ class Desk:
         """Kill the process once a request of `work` has got to the gateway, before or after it was executed."""
         self.gateway.faults.add(Fault(match=match, action="silence", when=when))
         task = asyncio.create_task(work)
-        await self.gateway.faults.wait_until_applied()
+        applied = asyncio.create_task(self.gateway.faults.wait_until_applied())
+        await asyncio.wait({task, applied}, return_when=asyncio.FIRST_COMPLETED)
+        assert not task.done(), f"it ended before the request was made: {task}"
         crash = asyncio.create_task(self.crash())
         task.cancel()
         with suppress(asyncio.CancelledError):
