@@ -10,6 +10,8 @@ READY := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.demo)
 
 ARGS ?=
 TESTS ?= tests
+# One more than there are cores: some tests wait for other processes.
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 ONLY ?=
 N ?=
 
@@ -24,7 +26,7 @@ demo: $(READY)  ## run the main job on an embedded gateway (ARGS="--seed 7")
 	@$(BIN)/horizon demo $(ARGS)
 
 test: $(VENV)/.dev  ## run the tests (TESTS=tests/unit, ARGS="-k name")
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS) $(TESTS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS) $(TESTS)
 
 check: $(VENV)/.dev  ## style, format, types, import rules, forbidden names
 	@$(MAKE) --no-print-directory -k check-style check-format check-mypy check-pyright check-imports check-names
