@@ -18,12 +18,8 @@ from struct import Struct
 
 import msgspec
 
+from horizon.file_lock import try_lock, unlock
 from horizon.net.rate_state import RateState, Stored
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 PAUSE = 0.25
 """Seconds between two looks at the file while only another process's answer helps."""
@@ -37,8 +33,6 @@ _HEADER = Struct("<4sII")
 _MAGIC = b"HZR1"
 _LARGEST = 1 << 20
 _TRIES = 200
-# On Windows a locked range can't be read by others, so the lock lies beyond everything that is read.
-_LOCKED_AT = 1 << 30
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Stored)
@@ -89,7 +83,7 @@ class SharedRates:
                 os.write(self._file, _HEADER.pack(_MAGIC, len(body), zlib.crc32(body)) + body)
                 state.saved()
             self._locked = False
-            _unlock(self._file)
+            unlock(self._file)
         except OSError as error:
             self._give_up(error)
 
@@ -108,7 +102,7 @@ class SharedRates:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            if not any(_lock(self._file) for _ in range(_TRIES)):
+            if not any(try_lock(self._file) for _ in range(_TRIES)):
                 return None
             self._locked = True
             if os.fstat(self._file).st_nlink:
@@ -189,31 +183,3 @@ def _decoded(content: bytes) -> Stored | None:
         return _decoder.decode(body)
     except msgspec.DecodeError:
         return None
-
-
-if sys.platform == "win32":
-
-    def _lock(file: int) -> bool:
-        os.lseek(file, _LOCKED_AT, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: int) -> None:
-        os.lseek(file, _LOCKED_AT, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _lock(file: int) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.sched_yield()
-            return False
-        return True
-
-    def _unlock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

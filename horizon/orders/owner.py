@@ -5,29 +5,13 @@ refuses a second one and for programs that want to reach the owner (`horizon.ord
 """
 
 import os
-import sys
 from pathlib import Path
 
 import msgspec
 
 from horizon.clock import to_datetime
 from horizon.errors import ConfigurationError, RecordingError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # a lock on Windows keeps others from reading what it covers: it covers a byte that is not there
-    _FAR = 1 << 30
-
-    def _lock(file: int) -> None:
-        os.lseek(file, _FAR, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from horizon.file_lock import try_lock
 
 _MOST_BYTES = 4096
 
@@ -55,16 +39,15 @@ class Ownership:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise RecordingError(
-                f"{self.path} can't be written ({error.strerror or error}), so it is not sure that nobody else trades "
-                "this account: make it and its folder writable",
-                file=str(self.path),
-            ) from error
+            raise _not_sure(self.path, error) from error
         try:
-            _lock(self._file)
-        except OSError:
+            is_ours = try_lock(self._file)
+        except OSError as error:
             os.close(self._file)
-            raise _refusal(owner, owner_of(journal)) from None
+            raise _not_sure(self.path, error) from error
+        if not is_ours:
+            os.close(self._file)
+            raise _refusal(owner, owner_of(journal))
         try:
             self.note(owner)
         except BaseException:
@@ -99,6 +82,14 @@ def owner_of(journal: Path) -> Owner | None:
 
 def _place(journal: Path) -> Path:
     return journal.with_name(f"{journal.name}.owner")
+
+
+def _not_sure(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(
+        f"{path} can't be written or locked ({error.strerror or error}), so it is not sure that nobody else trades "
+        "this account: make it and its folder writable, on a disk of this machine",
+        file=str(path),
+    )
 
 
 def _refusal(wanted: Owner, holder: Owner | None) -> ConfigurationError:
